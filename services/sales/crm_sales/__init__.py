@@ -1,0 +1,3 @@
+"""Sales: products, leads, opportunities and targets."""
+
+__version__ = "0.1.0"

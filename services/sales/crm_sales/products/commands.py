@@ -1,0 +1,38 @@
+"""What can be done with products."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from crm_chassis.aggregate import change_fields
+from crm_chassis.auth import Principal
+from crm_chassis.imports import Row, upsert
+from sqlalchemy.orm import Session
+
+from crm_sales import events
+from crm_sales.products.models import Product
+
+
+def create(session: Session, values: dict[str, Any]) -> Product:
+    """Offer a new product."""
+    product = Product(**values)
+    session.add(product)
+    events.product_created(session, product)
+    return product
+
+
+def change(session: Session, product: Product, changes: dict[str, Any]) -> bool:
+    """Change the given fields.
+
+    :returns: False when they were so already; then nothing is told.
+    """
+    if not change_fields(product, changes):
+        return False
+    events.product_changed(session, product)
+    return True
+
+
+def import_rows(session: Session, _principal: Principal, key: str, rows: Sequence[Row]) -> None:
+    """Upsert products by ``external_id`` or ``name``."""
+    upsert(session, Product, key, rows, create=create, change=change)

@@ -1,0 +1,55 @@
+"""``/v1/targets``"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crm_chassis.fields import Reference
+from crm_chassis.imports import Importer
+from crm_chassis.imports_api import Export
+from crm_chassis.paging import Listing, Page, equals, page_schema
+from crm_chassis.web import Blueprint, reads, versioned, writes
+from flask.views import MethodView
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from crm_sales.targets import commands
+from crm_sales.targets.models import Target
+from crm_sales.targets.schemas import TargetFields, TargetRow, TargetView
+
+READ, WRITE = "sales.targets.read", "sales.targets.write"
+
+LISTING = Listing(
+    Target,
+    sorts={"month": Target.month},
+    default="-month",
+    filters={
+        "scope": equals(Target.scope),
+        "member_id": equals(Target.member_id, Reference),
+        "month": equals(Target.month),
+        "currency": equals(Target.currency),
+    },
+)
+
+blueprint = Blueprint("targets", __name__, url_prefix="/v1/targets", description="Targets")
+
+
+@blueprint.route("")
+class Targets(MethodView):
+    @reads(READ)
+    @blueprint.arguments(LISTING.schema, location="query")
+    @blueprint.response(200, page_schema(TargetView))
+    def get(self, query: dict[str, Any], session: Session) -> Page[Target]:
+        """List targets."""
+        return LISTING.page(session, select(Target), query)
+
+    @writes(WRITE)
+    @blueprint.arguments(TargetFields)
+    @blueprint.response(200, TargetView)
+    def put(self, values: dict[str, Any], session: Session) -> Any:
+        """Set the target of a team or person for a month."""
+        return versioned(session, commands.put(session, values))
+
+
+IMPORTER = Importer("targets", TargetRow, commands.import_rows, WRITE)
+EXPORT = Export("targets", TargetView, LISTING, lambda: select(Target), READ)

@@ -1,0 +1,67 @@
+"""What can be done with targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from crm_chassis import directory
+from crm_chassis.aggregate import change_fields
+from crm_chassis.auth import Principal
+from crm_chassis.imports import Row, upsert
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from crm_sales import events
+from crm_sales.targets.models import Target
+
+
+def put(session: Session, values: dict[str, Any]) -> Target:
+    """Set the target of a team or person for a month; a second one replaces the first."""
+    found = session.scalars(
+        select(Target)
+        .where(
+            Target.scope == values["scope"],
+            Target.member_id == values["member_id"],
+            Target.month == values["month"],
+            Target.currency == values["currency"],
+        )
+        .with_for_update()
+    ).one_or_none()
+    if found is None:
+        return create(session, values)
+    change(session, found, values)
+    return found
+
+
+def create(session: Session, values: dict[str, Any]) -> Target:
+    """Set a target that was not set before."""
+    target = Target(**values)
+    session.add(target)
+    events.target_set(session, target)
+    return target
+
+
+def change(session: Session, target: Target, changes: dict[str, Any]) -> bool:
+    """Change the given fields.
+
+    :returns: False when they were so already; then nothing is told.
+    """
+    if not change_fields(target, changes):
+        return False
+    events.target_set(session, target)
+    return True
+
+
+def import_rows(session: Session, _principal: Principal, key: str, rows: Sequence[Row]) -> None:
+    """Upsert targets; ``member`` names a team or a user after the row's scope."""
+    for scope, table in (("team", directory.teams), ("person", directory.users)):
+        in_scope = [row for row in rows if row.values["scope"] == scope]
+        known = directory.find(session, table, (row.values["member"] for row in in_scope))
+        for row in in_scope:
+            member = known.get(row.values.pop("member"))
+            if member is None:
+                row.refuse("member", f"No {scope} has this external id or name.")
+            else:
+                row.values["member_id"] = member
+    upsert(session, Target, key, rows, create=create, change=change)

@@ -1,0 +1,171 @@
+"""The broker within one process: kombu's memory transport, and a ledger of who has what.
+
+Memory is lost on a kill, so publishing here means: every subscriber has acknowledged. Until then
+the event stays in its outbox, and is dispatched again at the next start.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from queue import Empty
+from time import monotonic
+from typing import Any
+
+from crm_contracts.catalogue import Catalogue
+from kombu import Connection, Exchange, Producer, Queue
+from kombu.transport import memory
+
+from crm_chassis.broker import Delivery, Message, Publisher, Subscription
+from crm_chassis.broker.kombu_subscription import KombuSubscription
+from crm_chassis.broker.topology import EXCHANGE, queue_name, queues_of, services
+from crm_chassis.events import CONTENT_TYPE
+
+_PATIENCE_SECONDS = 5.0
+
+
+class _Channel(memory.Channel):  # type: ignore[misc]  # kombu is untyped
+    def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
+        super()._put(queue, message, **kwargs)
+        with _Transport.arrived:
+            _Transport.arrived.notify_all()
+
+
+class _Transport(memory.Transport):  # type: ignore[misc]  # kombu is untyped
+    """The memory transport, woken by what is put instead of polling for it."""
+
+    Channel = _Channel
+    arrived = threading.Condition()
+
+    def drain_events(self, connection: Any, timeout: float | None = None) -> Any:
+        deadline = None if timeout is None else monotonic() + timeout
+        with self.arrived:
+            while True:
+                try:
+                    return self.cycle.get(self._deliver)
+                except Empty:
+                    left = None if deadline is None else deadline - monotonic()
+                    if left is not None and left <= 0:
+                        raise TimeoutError from None
+                    self.arrived.wait(left)
+
+
+class Exchanges:
+    """All that runs in this process: the ledger of events under way, by queue."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._under_way: dict[str, set[str]] = {}
+        self._changed = threading.Condition()
+        self._exchange = Exchange(EXCHANGE, type="topic")
+        self._declare()
+
+    def _declare(self) -> None:
+        with self.connect() as connection:
+            channel = connection.default_channel
+            for service in services(self._catalogue):
+                for contract in self._catalogue.consumed_by(service):
+                    queue = Queue(queue_name(service), self._exchange, routing_key=contract.type)
+                    queue(channel).declare()
+
+    def connect(self) -> Connection:
+        return Connection(transport=_Transport)
+
+    def dispatch(self, producer: Any, messages: Sequence[Message]) -> set[str]:
+        """Send what is not under way already, and wait for every subscriber.
+
+        :returns: ids of the messages that all subscribers have acknowledged.
+        """
+        fresh = self._enter(messages)
+        for message in fresh:
+            producer.publish(
+                message.body,
+                exchange=self._exchange,
+                routing_key=message.routing_key,
+                message_id=message.id,
+                content_type=CONTENT_TYPE,
+                content_encoding="binary",
+            )
+        ids = {message.id for message in messages}
+        with self._changed:
+            self._changed.wait_for(lambda: self._settled(ids), _PATIENCE_SECONDS)
+            done = {id_ for id_ in ids if id_ in self._under_way and not self._under_way[id_]}
+            for id_ in done:
+                del self._under_way[id_]
+        return done
+
+    def _enter(self, messages: Sequence[Message]) -> list[Message]:
+        with self._changed:
+            fresh = [message for message in messages if message.id not in self._under_way]
+            for message in fresh:
+                queues = queues_of(self._catalogue, message.routing_key)
+                self._under_way[message.id] = set(queues)
+        return fresh
+
+    def _settled(self, ids: Iterable[str]) -> bool:
+        """True when nothing of ``ids`` is still with a subscriber."""
+        return not any(self._under_way.get(id_) for id_ in ids)
+
+    def acknowledged(self, queue: str, ids: Iterable[str]) -> None:
+        with self._changed:
+            for id_ in ids:
+                self._under_way.get(id_, set()).discard(queue)
+            self._changed.notify_all()
+
+    def lost(self, ids: Iterable[str]) -> None:
+        """What a closed subscription had not acknowledged is no longer under way."""
+        with self._changed:
+            for id_ in ids:
+                self._under_way.pop(id_, None)
+            self._changed.notify_all()
+
+
+class _Publisher:
+    def __init__(self, exchanges: Exchanges) -> None:
+        self._exchanges = exchanges
+        self._connection = exchanges.connect()
+        self._producer = Producer(self._connection.channel(), auto_declare=False)
+
+    def publish(self, messages: Sequence[Message]) -> set[str]:
+        return self._exchanges.dispatch(self._producer, messages)
+
+    def close(self) -> None:
+        self._connection.release()
+
+
+class _Subscription:
+    def __init__(self, exchanges: Exchanges, queue: str, prefetch: int) -> None:
+        self._exchanges = exchanges
+        self._queue = queue
+        self._inner = KombuSubscription(exchanges.connect(), queue, prefetch)
+        self._unsettled: set[str] = set()
+
+    def receive(self, limit: int, timeout: float) -> list[Delivery]:
+        deliveries = self._inner.receive(limit, timeout)
+        self._unsettled.update(delivery.id for delivery in deliveries)
+        return deliveries
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        self._inner.acknowledge(deliveries)
+        ids = [delivery.id for delivery in deliveries]
+        self._unsettled.difference_update(ids)
+        self._exchanges.acknowledged(self._queue, ids)
+
+    def close(self) -> None:
+        self._unsettled.update(self._inner.undelivered())
+        self._inner.close()
+        self._exchanges.lost(self._unsettled)
+
+
+class EmbeddedBroker:
+    """A service's view of the exchanges in this process."""
+
+    def __init__(self, service: str, exchanges: Exchanges) -> None:
+        self._service = service
+        self._exchanges = exchanges
+
+    def publisher(self) -> Publisher:
+        return _Publisher(self._exchanges)
+
+    def subscription(self, prefetch: int) -> Subscription:
+        return _Subscription(self._exchanges, queue_name(self._service), prefetch)

@@ -1,0 +1,189 @@
+"""Engine, sessions, transactions, column types and keys: one database a service."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import uuid_utils.compat
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    Numeric,
+    TypeDecorator,
+    Uuid,
+    create_engine,
+    event,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Session, mapped_column, sessionmaker
+from sqlalchemy.types import TypeEngine
+
+NAMING = {
+    "ix": "%(column_0_label)s",
+    "uq": "%(table_name)s_%(column_0_N_name)s_unique",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    "pk": "%(table_name)s_pkey",
+}
+"""How constraints are named, so that a migration can name them."""
+
+chassis_metadata = MetaData(naming_convention=NAMING)
+"""The tables that every service has, beside its own."""
+
+MONEY_PLACES = 4
+_MONEY_SCALE = Decimal(10) ** MONEY_PLACES
+
+
+def new_id() -> str:
+    """A UUIDv7: unique, and ordered by the time it was made."""
+    return str(uuid_utils.compat.uuid7())
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An instant. Takes aware datetimes only; gives them back in UTC on every database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Money(TypeDecorator[Decimal]):
+    """An exact amount with four places, summed exactly by the database.
+
+    ``numeric(18, 4)`` on PostgreSQL. SQLite has no decimals: there it is an integer, of
+    ten-thousandths.
+    """
+
+    impl = Numeric(18, MONEY_PLACES)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(BigInteger())
+        return dialect.type_descriptor(Numeric(18, MONEY_PLACES))
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return int((value * _MONEY_SCALE).to_integral_exact())
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        if value is None:
+            return None
+        return Decimal(value) / _MONEY_SCALE if dialect.name == "sqlite" else Decimal(value)
+
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+"""A JSON document: ``jsonb`` on PostgreSQL."""
+
+Id = Annotated[str, mapped_column(Uuid(as_uuid=False))]
+"""A key, a string in Python, ``uuid`` on PostgreSQL."""
+Key = Annotated[str, mapped_column(Uuid(as_uuid=False), primary_key=True)]
+Version = Annotated[int, mapped_column(Integer)]
+"""Goes up by one with each change of the row; it is the ETag and the event's ``sequence``."""
+Instant = Annotated[datetime, mapped_column(UTCDateTime)]
+Amount = Annotated[Decimal, mapped_column(Money)]
+
+
+def _configure_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # SQLAlchemy's BEGIN below is the only one
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "busy_timeout=30000",
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        # A deferred transaction that reads and then writes fails 'locked' under load.
+        reading = connection.get_execution_options().get("reading", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def make_engine(url: str, pool_size: int = 10) -> Engine:
+    """An engine for PostgreSQL or SQLite.
+
+    :param pool_size: connections kept; at least the number of threads that use the engine.
+    """
+    if url.startswith("sqlite"):
+        engine = create_engine(url, pool_size=pool_size, max_overflow=10)
+        _configure_sqlite(engine)
+        return engine
+    return create_engine(
+        url, pool_size=pool_size, max_overflow=5, pool_pre_ping=True, pool_recycle=1800
+    )
+
+
+SessionHook = Callable[[Session], None]
+
+
+class Database:
+    """The one database of a service.
+
+    :ivar before_commit: called with the session inside each writing transaction, at its end.
+    :ivar after_commit: called after each writing transaction that committed.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.before_commit: list[SessionHook] = []
+        self.after_commit: list[SessionHook] = []
+        self._writer = sessionmaker(engine, expire_on_commit=False, autoflush=False)
+        self._reader = sessionmaker(
+            engine.execution_options(reading=True), expire_on_commit=False, autoflush=False
+        )
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """One writing transaction: commits at the end of the block, rolls back on any exception."""
+        with self._writer() as session:
+            with session.begin():
+                yield session
+                session.flush()
+                for hook in self.before_commit:
+                    hook(session)
+            for done in self.after_commit:
+                done(session)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session for reads; what it changes is not kept."""
+        with self._reader() as session:
+            yield session
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()

@@ -1,0 +1,132 @@
+"""The replica of users and teams that every service keeps from the gateway's events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    FromClause,
+    Index,
+    Integer,
+    Select,
+    String,
+    Table,
+    Uuid,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from crm_chassis.database import chassis_metadata
+from crm_chassis.events import Event
+
+teams = Table(
+    "directory_teams",
+    chassis_metadata,
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("external_id", String(100)),
+    Column("name", String(200), nullable=False),
+    Column("parent_id", Uuid(as_uuid=False)),
+    Column("sequence", Integer, nullable=False),
+    Index("directory_teams_parent", "parent_id"),
+    Index("directory_teams_name", "name"),
+)
+
+users = Table(
+    "directory_users",
+    chassis_metadata,
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("external_id", String(100)),
+    Column("name", String(200), nullable=False),
+    Column("team_id", Uuid(as_uuid=False)),
+    Column("active", Boolean, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Index("directory_users_team", "team_id"),
+    Index("directory_users_name", "name"),
+)
+
+
+def upsert_newer(session: Session, table: Table, rows: Iterable[dict[str, Any]]) -> None:
+    """Write the rows of a replica; for each ``id`` the largest ``sequence`` wins, in any order."""
+    newest: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        known = newest.get(row["id"])
+        if known is None or row["sequence"] > known["sequence"]:
+            newest[row["id"]] = row
+    if not newest:
+        return
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    insert = dialect.insert(table)
+    changes = {
+        column.name: insert.excluded[column.name] for column in table.c if not column.primary_key
+    }
+    statement = insert.on_conflict_do_update(
+        index_elements=["id"],
+        set_=changes,
+        where=insert.excluded.sequence > table.c.sequence,
+    )
+    session.execute(statement, [newest[key] for key in sorted(newest)])
+
+
+def on_team(session: Session, events: Sequence[Event]) -> None:
+    """Keep teams: their names and their place in the tree."""
+    upsert_newer(session, teams, (_row(event, "name", "parent_id") for event in events))
+
+
+def on_user(session: Session, events: Sequence[Event]) -> None:
+    """Keep users: their names and teams."""
+    upsert_newer(session, users, (_row(event, "name", "team_id", "active") for event in events))
+
+
+def _row(event: Event, *fields: str) -> dict[str, Any]:
+    data = event.data
+    return {
+        "id": event.subject,
+        "external_id": data.get("external_id"),
+        "sequence": event.sequence,
+        **{field: data[field] for field in fields},
+    }
+
+
+SUBSCRIPTIONS = {
+    "crm.gateway.team.created.v1": on_team,
+    "crm.gateway.team.changed.v1": on_team,
+    "crm.gateway.user.created.v1": on_user,
+    "crm.gateway.user.changed.v1": on_user,
+}
+
+
+def subtree(team_id: str) -> Select[tuple[str]]:
+    """The ids of a team and of every team below it, as a subquery."""
+    tree = select(teams.c.id).where(teams.c.id == team_id).cte("subtree", recursive=True)
+    tree = tree.union(select(teams.c.id).join(tree, teams.c.parent_id == tree.c.id))
+    return select(tree.c.id)
+
+
+def teams_of(session: Session, user_ids: Iterable[str | None]) -> dict[str, str | None]:
+    """The team of each user that this service knows."""
+    wanted = {user_id for user_id in user_ids if user_id}
+    rows = session.execute(select(users.c.id, users.c.team_id).where(users.c.id.in_(wanted)))
+    return dict(rows.tuples().all())
+
+
+def find(session: Session, table: FromClause, names: Iterable[str]) -> dict[str, str]:
+    """Ids of a table's rows by external id or, where that is not one, by exact name.
+
+    A name that several share is left out: it names nobody for certain.
+    """
+    wanted = set(names)
+    columns = table.c
+    rows = session.execute(
+        select(columns.id, columns.name, columns.external_id).where(
+            columns.name.in_(wanted) | columns.external_id.in_(wanted)
+        )
+    ).all()
+    sharing = Counter(row.name for row in rows)
+    by_name = {row.name: row.id for row in rows if sharing[row.name] == 1}
+    by_key = {row.external_id: row.id for row in rows if row.external_id}
+    return by_name | by_key

@@ -1,0 +1,108 @@
+"""The CloudEvents 1.0 envelope in its structured JSON form: the one form an event ever has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+CONTENT_TYPE = "application/cloudevents+json"
+_REQUIRED = ("specversion", "id", "type", "source", "subject", "time", "sequence", "data")
+
+
+class MalformedEvent(ValueError):
+    """The bytes are no CloudEvent of ours; the message says what is missing or wrong."""
+
+
+class Refused(Exception):
+    """Raised by a handler that will never accept an event: it is parked with this reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to one aggregate.
+
+    :ivar type: contract and routing key, ``crm.sales.opportunity.won.v1``.
+    :ivar subject: id of the aggregate.
+    :ivar sequence: version of the aggregate after the change; larger is newer.
+    :ivar data: public state of the aggregate after the change; ``change`` has the change's facts.
+    :ivar actor: who caused it: a principal's id, or the service's name.
+    """
+
+    id: str
+    type: str
+    source: str
+    subject: str
+    time: datetime
+    sequence: int
+    data: dict[str, Any]
+    actor: str
+    correlationid: str
+    causationid: str | None = None
+    traceparent: str | None = None
+
+    def encode(self) -> bytes:
+        """Structured JSON. Attributes without a value are left out, as CloudEvents asks."""
+        attributes = {
+            "specversion": "1.0",
+            "id": self.id,
+            "type": self.type,
+            "source": self.source,
+            "subject": self.subject,
+            "time": self.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "datacontenttype": "application/json",
+            "dataschema": f"urn:{self.type.replace('.', ':')}",
+            # CloudEvents' sequence extension is a string; zero-padded so that text order is order.
+            "sequence": f"{self.sequence:020d}",
+            "partitionkey": self.subject,
+            "actor": self.actor,
+            "correlationid": self.correlationid,
+            "causationid": self.causationid,
+            "traceparent": self.traceparent,
+            "data": self.data,
+        }
+        return orjson.dumps(
+            {name: value for name, value in attributes.items() if value is not None}
+        )
+
+    @property
+    def partitionkey(self) -> str:
+        return self.subject
+
+
+def decode(body: bytes | str) -> Event:
+    """Read an event from its structured JSON form.
+
+    :raises MalformedEvent: when the bytes are not JSON, or an attribute is missing or wrong.
+    """
+    try:
+        raw = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MalformedEvent(f"not JSON: {error}") from None
+    if not isinstance(raw, dict):
+        raise MalformedEvent("not a JSON object")
+    if missing := [name for name in _REQUIRED if name not in raw]:
+        raise MalformedEvent(f"without {', '.join(missing)}")
+    if raw["specversion"] != "1.0":
+        raise MalformedEvent(f"specversion {raw['specversion']!r} is not 1.0")
+    if not isinstance(raw["data"], dict):
+        raise MalformedEvent("data is not an object")
+    try:
+        return Event(
+            id=str(UUID(raw["id"])),
+            type=str(raw["type"]),
+            source=str(raw["source"]),
+            subject=str(raw["subject"]),
+            time=datetime.fromisoformat(raw["time"]),
+            sequence=int(raw["sequence"]),
+            data=raw["data"],
+            actor=str(raw.get("actor", "")),
+            correlationid=str(raw.get("correlationid", raw["id"])),
+            causationid=raw.get("causationid"),
+            traceparent=raw.get("traceparent"),
+        )
+    except (AttributeError, TypeError, ValueError) as error:
+        raise MalformedEvent(str(error)) from None

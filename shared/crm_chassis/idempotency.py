@@ -1,0 +1,87 @@
+"""``Idempotency-Key``: a POST that is sent twice is done once and answered twice alike.
+
+The key is claimed, and the answer kept, in the transaction of the change itself: there is no
+moment at which one is there without the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+
+from flask import Request, Response
+from sqlalchemy import Column, Integer, LargeBinary, String, Table, delete, select, update
+from sqlalchemy.orm import Session
+
+from crm_chassis.database import Json, UTCDateTime, chassis_metadata, utc_now
+from crm_chassis.inbox import insert_new
+from crm_chassis.problems import Problem, invalid
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    chassis_metadata,
+    Column("key", String(64), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("status", Integer),
+    Column("headers", Json),
+    Column("body", LargeBinary),
+    Column("used_at", UTCDateTime, nullable=False, index=True),
+)
+
+_KEPT_HEADERS = ("Content-Type", "ETag", "Location")
+_LONGEST = 200
+
+
+def digest_of(request: Request, principal_id: str) -> str | None:
+    """The request's key, made the principal's own; None when it has none.
+
+    :raises Problem: 422 when the key is too long.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if not key:
+        return None
+    if len(key) > _LONGEST:
+        raise invalid(("Idempotency-Key", f"Longer than {_LONGEST} characters."))
+    return hashlib.sha256(f"{principal_id}\0{key}".encode()).hexdigest()
+
+
+def _fingerprint(request: Request) -> str:
+    parts = (request.method.encode(), request.full_path.encode(), request.get_data())
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def claim(session: Session, key: str, request: Request) -> Response | None:
+    """Take the key for this request, or give the answer that the first one with it got.
+
+    A second request at the same time waits here for the first one's transaction.
+
+    :raises Problem: 422 when the key was used for another request.
+    """
+    mine = {"key": key, "fingerprint": _fingerprint(request), "used_at": utc_now()}
+    if insert_new(session, idempotency_keys, [mine], "key"):
+        return None
+    first = session.execute(select(idempotency_keys).where(idempotency_keys.c.key == key)).one()
+    if first.fingerprint != mine["fingerprint"]:
+        raise Problem(422, "key-reused", "The Idempotency-Key was used for another request.")
+    return Response(
+        first.body, first.status, headers={**first.headers, "Idempotency-Replayed": "true"}
+    )
+
+
+def keep(session: Session, key: str, response: Response) -> None:
+    """Remember the answer for the next request with the key."""
+    session.execute(
+        update(idempotency_keys)
+        .where(idempotency_keys.c.key == key)
+        .values(
+            status=response.status_code,
+            headers={k: response.headers[k] for k in _KEPT_HEADERS if k in response.headers},
+            body=response.get_data(),
+        )
+    )
+
+
+def forget(session: Session, hours: int) -> None:
+    """Delete the keys used more than ``hours`` ago."""
+    oldest = utc_now() - timedelta(hours=hours)
+    session.execute(delete(idempotency_keys).where(idempotency_keys.c.used_at < oldest))

@@ -1,0 +1,234 @@
+"""``/v1/imports`` and ``/v1/exports``: the same in every service."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, request, stream_with_context
+from flask.views import MethodView
+from marshmallow import Schema, fields, validate
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from crm_chassis.auth import current_principal, require
+from crm_chassis.fields import Text
+from crm_chassis.imports import (
+    FieldMapping,
+    Importer,
+    import_errors,
+    import_jobs,
+    open_job,
+    take_file,
+)
+from crm_chassis.paging import Listing
+from crm_chassis.problems import invalid, not_found
+from crm_chassis.web import Blueprint, current_service
+
+_MAX_FILE_BYTES = 2_000_000_000
+_FLUSH_BYTES = 64_000
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """How one resource is written to a file: its list, whole, with the same filters and masks.
+
+    :ivar statement: selects the rows that the current principal may see.
+    """
+
+    resource: str
+    schema: type[Schema]
+    listing: Listing[Any]
+    statement: Callable[[], Select[Any]]
+    permission: str
+
+
+class _FieldOrFields(fields.Field[Any]):
+    """A field's name, or a list of names."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        inner = fields.List(fields.String()) if isinstance(value, list) else fields.String()
+        return inner.deserialize(value)
+
+
+class NewImport(Schema):
+    resource = Text(60, required=True)
+    filename = Text(255, load_default="upload.csv")
+    key = Text(60, load_default="external_id")
+    columns = fields.Dict(fields.String(), _FieldOrFields(), required=True)
+    constants = fields.Dict(fields.String(), fields.String(), load_default=dict)
+    values = fields.Dict(
+        fields.String(), fields.Dict(fields.String(), fields.String()), load_default=dict
+    )
+    dry_run = fields.Boolean(load_default=False)
+
+
+class ImportState(Schema):
+    id = fields.String()
+    resource = fields.String()
+    filename = fields.String()
+    state = fields.String(
+        validate=validate.OneOf(["uploading", "queued", "running", "done", "failed"])
+    )
+    dry_run = fields.Boolean()
+    rows_total = fields.Integer()
+    rows_done = fields.Integer()
+    created = fields.Integer()
+    changed = fields.Integer()
+    unchanged = fields.Integer()
+    failed = fields.Integer()
+    detail = fields.String(allow_none=True)
+
+
+class ImportProblem(Schema):
+    """What is wrong with one cell."""
+
+    row = fields.Integer()
+    column = fields.String(allow_none=True)
+    field = fields.String()
+    value = fields.String(allow_none=True)
+    detail = fields.String()
+
+
+class ImportProblemPage(Schema):
+    items = fields.List(fields.Nested(ImportProblem))
+    next_cursor = fields.String(allow_none=True)
+
+
+class ProblemQuery(Schema):
+    limit = fields.Integer(load_default=100, validate=validate.Range(1, 200))
+    cursor = fields.String(validate=validate.Regexp(r"\d+:[0-9a-f-]{36}\Z"))
+
+
+def imports_blueprint(importers: Sequence[Importer]) -> Blueprint:
+    """Create a job, give it its file, watch it, read its errors."""
+    blueprint = Blueprint("imports", __name__, url_prefix="/v1/imports", description="Imports")
+    by_resource = {importer.resource: importer for importer in importers}
+
+    def importer_of(resource: str) -> Importer:
+        if resource not in by_resource:
+            raise invalid(("resource", f"Can be: {', '.join(sorted(by_resource))}."))
+        return by_resource[resource]
+
+    def own_job(session: Session, job_id: str) -> Any:
+        principal = current_principal()
+        job = session.execute(select(import_jobs).where(import_jobs.c.id == job_id)).one_or_none()
+        if job is None or (job.owner_id != principal.id and principal.scope_of("*") != "all"):
+            raise not_found("import")
+        return job
+
+    @blueprint.route("")
+    class Imports(MethodView):
+        @blueprint.arguments(NewImport)
+        @blueprint.response(201, ImportState)
+        def post(self, new: dict[str, Any]) -> Any:
+            """Open an import job."""
+            importer = importer_of(new["resource"])
+            require(importer.permission)
+            mapping = FieldMapping(new["key"], new["columns"], new["constants"], new["values"])
+            with current_service().database.transaction() as session:
+                job_id = open_job(
+                    session,
+                    current_principal(),
+                    importer,
+                    new["filename"],
+                    mapping,
+                    new["dry_run"],
+                )
+                return own_job(session, job_id)
+
+    @blueprint.route("/<uuid:job_id>")
+    class ImportById(MethodView):
+        @blueprint.response(200, ImportState)
+        def get(self, job_id: Any) -> Any:
+            """How far an import is."""
+            with current_service().database.reading() as session:
+                return own_job(session, str(job_id))
+
+    @blueprint.route("/<uuid:job_id>/content")
+    class ImportContent(MethodView):
+        @blueprint.response(202, ImportState)
+        def put(self, job_id: Any) -> Any:
+            """Give an import its file: CSV in UTF-8 with a header."""
+            database = current_service().database
+            request.max_content_length = _MAX_FILE_BYTES
+            with database.reading() as session:
+                job = own_job(session, str(job_id))
+            take_file(database, job.id, FieldMapping(**job.mapping), request.stream)
+            with database.reading() as session:
+                return own_job(session, job.id)
+
+    @blueprint.route("/<uuid:job_id>/errors")
+    class ImportErrors(MethodView):
+        @blueprint.arguments(ProblemQuery, location="query")
+        @blueprint.response(200, ImportProblemPage)
+        def get(self, query: dict[str, Any], job_id: Any) -> Any:
+            """What was wrong, by row and column."""
+            with current_service().database.reading() as session:
+                job = own_job(session, str(job_id))
+                return _errors(session, job.id, query)
+
+    return blueprint
+
+
+def _errors(session: Session, job_id: str, query: Mapping[str, Any]) -> dict[str, Any]:
+    columns = import_errors.c
+    statement = select(import_errors).where(columns.job_id == job_id)
+    if "cursor" in query:
+        row, _, key = query["cursor"].partition(":")
+        statement = statement.where(
+            (columns.row > int(row)) | ((columns.row == int(row)) & (columns.id > key))
+        )
+    limit = query["limit"]
+    found = session.execute(statement.order_by(columns.row, columns.id).limit(limit + 1)).all()
+    last = found[limit - 1] if len(found) > limit else None
+    return {
+        "items": found[:limit],
+        "next_cursor": f"{last.row}:{last.id}" if last is not None else None,
+    }
+
+
+def exports_blueprint(exports: Sequence[Export]) -> Blueprint:
+    """One CSV download a resource."""
+    blueprint = Blueprint("exports", __name__, url_prefix="/v1/exports", description="Exports")
+    for export in exports:
+        _add_export(blueprint, export)
+    return blueprint
+
+
+def _add_export(blueprint: Blueprint, export: Export) -> None:
+    @blueprint.route(f"/{export.resource}", endpoint=f"export_{export.resource}")
+    class View(MethodView):
+        @blueprint.doc(summary=f"All {export.resource} that the filters leave, as CSV")
+        @blueprint.arguments(export.listing.schema, location="query")
+        @blueprint.response(200, content_type="text/csv")
+        def get(self, query: dict[str, Any]) -> Response:
+            require(export.permission)
+            return Response(
+                stream_with_context(_csv_lines(export, query)),
+                content_type="text/csv; charset=utf-8",
+                headers={"Content-Disposition": f'attachment; filename="{export.resource}.csv"'},
+            )
+
+
+def _csv_lines(export: Export, query: Mapping[str, Any]) -> Iterator[str]:
+    schema = export.schema()
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(schema.fields), extrasaction="ignore")
+    writer.writeheader()
+    with current_service().database.reading() as session:
+        statement = export.listing.narrow(export.statement(), query)
+        for entity in session.scalars(statement.execution_options(yield_per=500)):
+            writer.writerow({name: _cell(value) for name, value in schema.dump(entity).items()})
+            if buffer.tell() > _FLUSH_BYTES:
+                yield buffer.getvalue()
+                buffer.seek(0)
+                buffer.truncate()
+    yield buffer.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return "; ".join(map(str, value)) if isinstance(value, list) else value

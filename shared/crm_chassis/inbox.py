@@ -1,0 +1,194 @@
+"""What a consumer has seen, and what it has parked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    Uuid,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from crm_chassis.database import UTCDateTime, chassis_metadata, new_id, utc_now
+from crm_chassis.events import Event
+
+inbox = Table(
+    "inbox",
+    chassis_metadata,
+    Column("event_id", Uuid(as_uuid=False), primary_key=True),
+    Column("received_at", UTCDateTime, nullable=False),
+    Column("body", LargeBinary),
+    Index("inbox_received_at", "received_at", "event_id"),
+)
+
+parked_events = Table(
+    "parked_events",
+    chassis_metadata,
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("event_id", String(64), nullable=False),
+    Column("type", String(120), nullable=False),
+    Column("handler", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("traceparent", String(64)),
+    Column("body", LargeBinary, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("parked_at", UTCDateTime, nullable=False),
+    Column("settled_at", UTCDateTime),
+    Column("settled_by", String(64)),
+    Column("settled_because", Text),
+    Index("parked_events_state", "state", "parked_at", "id"),
+    Index("parked_events_event", "event_id"),
+)
+
+
+def insert_new(
+    session: Session, table: Table, rows: Sequence[dict[str, Any]], key: str
+) -> set[Any]:
+    """Insert the rows whose key is not there yet; two transactions cannot both insert one.
+
+    :returns: the keys of the rows that were inserted.
+    """
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    statement = (
+        dialect.insert(table).on_conflict_do_nothing(index_elements=[key]).returning(table.c[key])
+    )
+    return set(session.scalars(statement, list(rows)))
+
+
+def claim(session: Session, events: Sequence[Event], *, archive: bool) -> list[Event]:
+    """Mark the events as seen, in the transaction of their effects.
+
+    :param archive: keep the bodies too, so that projections can be rebuilt from them.
+    :returns: those that no committed transaction has claimed before, once each.
+    """
+    by_id = {event.id: event for event in events}
+    now = utc_now()
+    rows = [
+        {"event_id": id_, "received_at": now, "body": by_id[id_].encode() if archive else None}
+        for id_ in sorted(by_id)
+    ]
+    new = insert_new(session, inbox, rows, "event_id")
+    return [event for id_, event in by_id.items() if id_ in new]
+
+
+def park(
+    session: Session,
+    *,
+    event_id: str,
+    event_type: str,
+    handler: str,
+    reason: str,
+    attempts: int,
+    traceparent: str | None,
+    body: bytes,
+) -> None:
+    """Set an event aside with the reason it could not be handled."""
+    session.execute(
+        insert(parked_events),
+        {
+            "id": new_id(),
+            "event_id": event_id[:64],
+            "type": event_type[:120],
+            "handler": handler[:200],
+            "reason": reason[:4000],
+            "attempts": attempts,
+            "traceparent": traceparent,
+            "body": body,
+            "state": "parked",
+            "parked_at": utc_now(),
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A parked event as it is stored."""
+
+    id: str
+    event_id: str
+    body: bytes
+    state: str
+
+
+def take_parked(session: Session, parked_id: str) -> Parked:
+    """Lock a parked event for settling.
+
+    :raises LookupError: there is none, or it is settled already.
+    """
+    columns = parked_events.c
+    row = session.execute(
+        select(columns.id, columns.event_id, columns.body, columns.state)
+        .where(columns.id == parked_id, columns.state == "parked")
+        .with_for_update()
+    ).one_or_none()
+    if row is None:
+        raise LookupError(parked_id)
+    return Parked(*row)
+
+
+def unclaim(session: Session, event_id: str) -> None:
+    """Forget having seen an event, so that it can be applied in this transaction."""
+    session.execute(delete(inbox).where(inbox.c.event_id == event_id))
+
+
+def settle(session: Session, parked_id: str, state: str, by: str, because: str) -> None:
+    """Close a parked event as ``redriven`` or ``discarded``, and keep by whom and why."""
+    session.execute(
+        update(parked_events)
+        .where(parked_events.c.id == parked_id)
+        .values(state=state, settled_at=utc_now(), settled_by=by, settled_because=because)
+    )
+
+
+def note_failure(session: Session, parked_id: str, reason: str) -> None:
+    """Keep the reason of a redrive that failed."""
+    session.execute(
+        update(parked_events)
+        .where(parked_events.c.id == parked_id)
+        .values(reason=reason, attempts=parked_events.c.attempts + 1)
+    )
+
+
+def parked_count(session: Session) -> int:
+    """How many events wait for a person's decision."""
+    return (
+        session.scalar(
+            select(func.count()).select_from(parked_events).where(parked_events.c.state == "parked")
+        )
+        or 0
+    )
+
+
+def forget(session: Session, days: int) -> None:
+    """Delete ids without a body that were seen more than ``days`` days ago."""
+    session.execute(
+        delete(inbox).where(
+            inbox.c.body.is_(None), inbox.c.received_at < utc_now() - timedelta(days=days)
+        )
+    )
+
+
+def type_of(body: bytes) -> str:
+    """The type a body names, for what could not be decoded; "unknown" when it names none."""
+    try:
+        return str(orjson.loads(body)["type"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return "unknown"

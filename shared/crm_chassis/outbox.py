@@ -1,0 +1,264 @@
+"""The event log, the queue into it, and :func:`record`.
+
+``event_log`` keeps every event of the service, by month, and serves replay. ``outbox`` is only the
+short queue of those that the broker has not confirmed. Both rows are written in the transaction
+of the change that they tell of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Protocol, TypeVar
+
+from crm_contracts.catalogue import Catalogue
+from opentelemetry.propagate import inject
+from sqlalchemy import (
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Uuid,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+)
+from sqlalchemy.orm import Session
+
+from crm_chassis.context import Origin, current_origin
+from crm_chassis.database import UTCDateTime, chassis_metadata, new_id, utc_now
+from crm_chassis.events import Event
+
+event_log = Table(
+    "event_log",
+    chassis_metadata,
+    Column("event_id", Uuid(as_uuid=False), primary_key=True),
+    Column("recorded_at", UTCDateTime, primary_key=True),
+    Column("type", String(120), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("event_log_recorded_at", "recorded_at", "event_id"),
+    Index("event_log_subject", "subject"),
+    postgresql_partition_by="RANGE (recorded_at)",
+)
+
+outbox = Table(
+    "outbox",
+    chassis_metadata,
+    Column("event_id", Uuid(as_uuid=False), primary_key=True),
+    Column("recorded_at", UTCDateTime, nullable=False),
+)
+
+
+class ContractViolation(ValueError):
+    """An event does not keep its contract; nothing of the transaction is kept."""
+
+
+class Aggregate(Protocol):
+    """What an event is about: it has a key and counts its changes."""
+
+    id: Any
+    version: Any
+
+
+A = TypeVar("A", bound=Aggregate)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """An event whose state and sequence are read when the transaction ends."""
+
+    type: str
+    aggregate: Any
+    state: Callable[[Any], dict[str, Any]]
+    change: Mapping[str, Any] | None
+    cause: Event | None
+
+
+_PENDING = "crm_pending_events"
+_RECORDED = "crm_recorded_events"
+
+
+def record(
+    session: Session,
+    event_type: str,
+    aggregate: A,
+    state: Callable[[A], dict[str, Any]],
+    *,
+    change: Mapping[str, Any] | None = None,
+    cause: Event | None = None,
+) -> None:
+    """Let ``session``'s transaction tell of a change, if and only if it commits.
+
+    :param state: gives the aggregate's public state; called when the transaction ends, so that
+        several events of one transaction tell of one and the same state.
+    :param change: the facts of this change, under ``data.change``.
+    :param cause: the event that a handler reacts to.
+    """
+    pending = session.info.setdefault(_PENDING, [])
+    pending.append(_Pending(event_type, aggregate, state, change, cause))
+
+
+def discard(session: Session) -> None:
+    """Forget what was recorded so far in the session's transaction."""
+    session.info.pop(_PENDING, None)
+
+
+class Recorder:
+    """Writes what was recorded in a transaction into the log and the queue, as the last step of it.
+
+    :param source: the service's name.
+    :param catalogue: holds the contract each event is checked against.
+    """
+
+    def __init__(self, source: str, catalogue: Catalogue) -> None:
+        self._source = source
+        self._catalogue = catalogue
+
+    def write(self, session: Session) -> None:
+        """Hook for :attr:`crm_chassis.database.Database.before_commit`.
+
+        :raises ContractViolation: naming each place where an event breaks its contract.
+        """
+        pending: list[_Pending] = session.info.pop(_PENDING, [])
+        if not pending:
+            return
+        now = utc_now()
+        events = [self._event(entry, now) for entry in pending]
+        session.execute(
+            insert(event_log),
+            [
+                {
+                    "event_id": event.id,
+                    "recorded_at": now,
+                    "type": event.type,
+                    "subject": event.subject,
+                    "sequence": event.sequence,
+                    "body": event.encode(),
+                }
+                for event in events
+            ],
+        )
+        enqueue(session, [(event.id, now) for event in events])
+        session.info[_RECORDED] = True
+
+    def _event(self, entry: _Pending, now: datetime) -> Event:
+        data = entry.state(entry.aggregate)
+        if entry.change is not None:
+            data["change"] = dict(entry.change)
+        contract = self._catalogue.contract(entry.type)
+        if contract.producer != self._source:
+            raise ContractViolation(f"{entry.type} is {contract.producer}'s to publish")
+        if violations := contract.check(data):
+            raise ContractViolation(f"{entry.type}: {'; '.join(violations)}")
+        origin = current_origin() or Origin(actor=self._source)
+        event_id = new_id()
+        correlation = entry.cause.correlationid if entry.cause else origin.correlation_id
+        carrier: dict[str, str] = {}
+        inject(carrier)
+        return Event(
+            id=event_id,
+            type=entry.type,
+            source=f"/crm/{self._source}",
+            subject=str(entry.aggregate.id),
+            time=now,
+            sequence=entry.aggregate.version,
+            data=data,
+            actor=origin.actor,
+            correlationid=correlation or event_id,
+            causationid=entry.cause.id if entry.cause else None,
+            traceparent=carrier.get("traceparent")
+            or (entry.cause.traceparent if entry.cause else None),
+        )
+
+
+def recorded(session: Session) -> bool:
+    """True after a transaction that wrote events."""
+    return bool(session.info.get(_RECORDED))
+
+
+def enqueue(session: Session, events: Sequence[tuple[str, datetime]]) -> None:
+    """Put events of the log, given as (id, recorded at), into the queue to the broker."""
+    session.execute(
+        insert(outbox), [{"event_id": event, "recorded_at": at} for event, at in events]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """An event on its way to the broker."""
+
+    event_id: str
+    type: str
+    body: bytes
+    recorded_at: datetime
+
+
+def queued(connection: Connection, limit: int) -> list[Queued]:
+    """The oldest ``limit`` events that the broker has not confirmed, oldest first."""
+    rows = connection.execute(
+        select(event_log.c.event_id, event_log.c.type, event_log.c.body, event_log.c.recorded_at)
+        .join(
+            outbox,
+            (outbox.c.event_id == event_log.c.event_id)
+            & (outbox.c.recorded_at == event_log.c.recorded_at),
+        )
+        .order_by(outbox.c.event_id)
+        .limit(limit)
+    )
+    return [Queued(*row) for row in rows]
+
+
+def confirmed(connection: Connection, event_ids: Iterable[str]) -> None:
+    """Take the events that the broker has confirmed out of the queue."""
+    connection.execute(delete(outbox).where(outbox.c.event_id.in_(list(event_ids))))
+
+
+def depth(session: Session) -> tuple[int, float]:
+    """How many events wait for the broker, and for how many seconds the oldest has."""
+    count, oldest = session.execute(
+        select(func.count(), func.min(outbox.c.recorded_at)).select_from(outbox)
+    ).one()
+    return count, (utc_now() - oldest).total_seconds() if oldest else 0.0
+
+
+def _month(day: date, offset: int) -> date:
+    months = day.year * 12 + day.month - 1 + offset
+    return date(months // 12, months % 12 + 1, 1)
+
+
+_PARTITIONS = (
+    "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'event_log'::regclass"
+)
+
+
+def keep_log(connection: Connection, days: int) -> None:
+    """Make the log's partitions of this month and the two to come; drop what is past ``days``.
+
+    On SQLite, which has no partitions, old events are deleted.
+    """
+    today = utc_now().date()
+    oldest = datetime.fromtimestamp(utc_now().timestamp() - days * 86_400, UTC)
+    if connection.dialect.name == "sqlite":
+        connection.execute(delete(event_log).where(event_log.c.recorded_at < oldest))
+        return
+    for offset in range(3):
+        first, after = _month(today, offset), _month(today, offset + 1)
+        connection.execute(
+            text(
+                f"CREATE TABLE IF NOT EXISTS event_log_{first:%Y_%m} PARTITION OF event_log "
+                f"FOR VALUES FROM ('{first} 00:00+00') TO ('{after} 00:00+00')"
+            )
+        )
+    partitions = connection.scalars(text(_PARTITIONS)).all()
+    for name in partitions:
+        year, month = name.removeprefix("event_log_").split("_")
+        if _month(date(int(year), int(month), 1), 1) <= oldest.date():
+            connection.execute(text(f"DROP TABLE {name}"))

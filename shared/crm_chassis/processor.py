@@ -1,0 +1,213 @@
+"""Events -> inbox -> handlers, and the one place that decides what a failure means.
+
+Faults that pass (database or broker away) are raised: the events will be delivered again.
+An event that its handler cannot take is parked with the reason, and its neighbours go on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import structlog
+from crm_contracts.catalogue import Catalogue, UnknownEventType
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from crm_chassis import inbox
+from crm_chassis.broker import BrokerAway, Delivery
+from crm_chassis.context import Origin, acting
+from crm_chassis.database import Database, utc_now
+from crm_chassis.events import Event, MalformedEvent, Refused, decode
+from crm_chassis.telemetry import Telemetry
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[Session, Sequence[Event]], None]
+"""Applies events of its types to the service's own database, in any order, given once each.
+
+It may be given many at once. Raising :class:`~crm_chassis.events.Refused` parks an event.
+"""
+Subscriptions = Mapping[str, Handler]
+
+TRANSIENT = (OperationalError, InterfaceError, BrokerAway)
+"""Faults that pass: nothing is parked for them."""
+
+_ATTEMPTS = 3
+_PAUSE_SECONDS = 0.05
+
+
+class Processor:
+    """Handles a service's events.
+
+    :param archive: keep event bodies in the inbox, less their personal data.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        database: Database,
+        catalogue: Catalogue,
+        subscriptions: Subscriptions,
+        telemetry: Telemetry,
+        registry: CollectorRegistry,
+        *,
+        archive: bool,
+    ) -> None:
+        self._service = service
+        self._database = database
+        self._catalogue = catalogue
+        self._subscriptions = subscriptions
+        self._telemetry = telemetry
+        self._archive = archive
+        self._handled = Counter(
+            "crm_consumer_events", "Events taken from the queue", ["outcome"], registry=registry
+        )
+        self._lag = Gauge(
+            "crm_consumer_lag_seconds", "Age of the newest event when handled", registry=registry
+        )
+
+    def process(self, deliveries: Sequence[Delivery]) -> None:
+        """Handle or park each delivery, durably.
+
+        :raises sqlalchemy.exc.OperationalError: the database is away; any of the deliveries may
+            be given again.
+        """
+        events = [event for delivery in deliveries if (event := self._admitted(delivery))]
+        if events:
+            self.handle(events)
+
+    def _admitted(self, delivery: Delivery) -> Event | None:
+        """The event of a delivery, as this service may store it, or None once it is parked."""
+        try:
+            event = decode(delivery.body)
+        except MalformedEvent as error:
+            self._park_malformed(delivery, str(error))
+            return None
+        try:
+            self._require_contract(event)
+        except Refused as error:
+            self._park(event, str(error), 1)
+            return None
+        return self._kept(event)
+
+    def handle(self, events: Sequence[Event]) -> None:
+        """Apply events in one transaction, or, where that fails, one by one."""
+        with self._telemetry.processing(events):
+            try:
+                applied = self._apply(events)
+            except TRANSIENT:
+                raise
+            except Exception as error:
+                log.warning("consumer.batch_failed", count=len(events), error=_reason(error))
+                for event in events:
+                    self._apply_or_park(event)
+            else:
+                self._handled.labels("applied").inc(applied)
+                self._handled.labels("duplicate").inc(len(events) - applied)
+        self._lag.set((utc_now() - max(event.time for event in events)).total_seconds())
+
+    def redrive(self, parked_id: str, by: str) -> None:
+        """Give a parked event to its handler once more, and settle it if that succeeds.
+
+        :raises LookupError: no such event is parked.
+        :raises Exception: whatever the handler raised; the event stays parked.
+        """
+        with self._database.transaction() as session, acting(Origin(actor=self._service)):
+            parked = inbox.take_parked(session, parked_id)
+            event = decode(parked.body)
+            if not self._archive:  # an archive's copy has lost fields that the contract requires
+                self._require_contract(event)
+            inbox.unclaim(session, event.id)
+            self._claim_and_apply(session, [event])
+            inbox.settle(session, parked_id, "redriven", by, "redriven")
+
+    def _kept(self, event: Event) -> Event:
+        """The event as this service may store it: an archive holds no personal data."""
+        if not self._archive:
+            return event
+        return replace(
+            event, data=self._catalogue.contract(event.type).without_personal(event.data)
+        )
+
+    def _apply(self, events: Sequence[Event]) -> int:
+        with self._database.transaction() as session, acting(Origin(actor=self._service)):
+            return self._claim_and_apply(session, events)
+
+    def _claim_and_apply(self, session: Session, events: Sequence[Event]) -> int:
+        new = inbox.claim(session, events, archive=self._archive)
+        for handler, group in self._by_handler(new).items():
+            handler(session, group)
+        return len(new)
+
+    def _by_handler(self, events: Sequence[Event]) -> dict[Handler, list[Event]]:
+        """Events grouped by handler, so that one of many types sees its whole batch at once."""
+        groups: dict[Handler, list[Event]] = {}
+        for event in events:
+            groups.setdefault(self._subscriptions[event.type], []).append(event)
+        return groups
+
+    def _require_contract(self, event: Event) -> None:
+        if event.type not in self._subscriptions:
+            raise Refused(f"no handler for {event.type}")
+        try:
+            violations = self._catalogue.contract(event.type).check(event.data, lenient=True)
+        except UnknownEventType:
+            raise Refused(f"no contract for {event.type}") from None
+        if violations:
+            raise Refused(f"breaks its contract: {'; '.join(violations)}")
+
+    def _apply_or_park(self, event: Event) -> None:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                applied = self._apply([event])
+            except TRANSIENT:
+                raise
+            except Exception as error:
+                if isinstance(error, Refused) or attempt == _ATTEMPTS:
+                    self._park(event, _reason(error), attempt)
+                    return
+                time.sleep(_PAUSE_SECONDS * attempt)
+            else:
+                self._handled.labels("applied" if applied else "duplicate").inc()
+                return
+
+    def _park(self, event: Event, reason: str, attempts: int) -> None:
+        """Park an event and claim it, so that its duplicates are not parked again."""
+        handler = self._subscriptions.get(event.type)
+        log.error("event.parked", event_id=event.id, type=event.type, reason=reason)
+        with self._database.transaction() as session:
+            if not inbox.claim(session, [event], archive=False):
+                return
+            inbox.park(
+                session,
+                event_id=event.id,
+                event_type=event.type,
+                handler=f"{handler.__module__}.{handler.__qualname__}" if handler else "none",
+                reason=reason,
+                attempts=attempts,
+                traceparent=event.traceparent,
+                body=event.encode(),
+            )
+        self._handled.labels("parked").inc()
+
+    def _park_malformed(self, delivery: Delivery, reason: str) -> None:
+        log.error("event.parked", event_id=delivery.id, reason=reason)
+        with self._database.transaction() as session:
+            inbox.park(
+                session,
+                event_id=delivery.id or "none",
+                event_type=inbox.type_of(delivery.body),
+                handler="none",
+                reason=f"malformed: {reason}",
+                attempts=1,
+                traceparent=None,
+                body=delivery.body,
+            )
+        self._handled.labels("parked").inc()
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {error}"

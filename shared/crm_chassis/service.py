@@ -1,0 +1,273 @@
+"""create_service(): the one call a service makes."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import flask_smorest
+import structlog
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.common import resolve_schema_instance
+from crm_contracts.catalogue import Catalogue, catalogue
+from flask import Flask, Response, g, request
+from flask.json.provider import DefaultJSONProvider
+from prometheus_client import CollectorRegistry
+from sqlalchemy import MetaData, text
+from sqlalchemy.exc import DBAPIError
+
+from crm_chassis import cli, directory, health, problems
+from crm_chassis.auth import KeySource, TokenVerifier
+from crm_chassis.broker import Broker
+from crm_chassis.broker.embedded import EmbeddedBroker, Exchanges
+from crm_chassis.broker.rabbitmq import RabbitMQ
+from crm_chassis.consumer import Consumer
+from crm_chassis.database import Database, make_engine
+from crm_chassis.doorbell import Doorbell, LocalDoorbell, PostgresDoorbell
+from crm_chassis.events_api import parked_blueprint
+from crm_chassis.imports import Importer, ImportRunner
+from crm_chassis.imports_api import Export, exports_blueprint, imports_blueprint
+from crm_chassis.logs import configure_logs
+from crm_chassis.migrations import Migrations
+from crm_chassis.outbox import Recorder, recorded
+from crm_chassis.processor import Processor, Subscriptions
+from crm_chassis.relay import Relay
+from crm_chassis.settings import Settings
+from crm_chassis.telemetry import Telemetry, exporter_for
+from crm_chassis.web import Blueprint
+from crm_chassis.worker import Loop, Worker, housekeeping
+
+_OWN_THREADS = 6  # connections of the worker's loops, beside those of the requests
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition:
+    """What is particular to a service.
+
+    :ivar metadata: its tables; :ivar migrations: the folder of its alembic migrations.
+    :ivar subscriptions: event type to handler, beside those of the directory.
+    :ivar loops: makes what its worker does beside relaying, consuming and importing.
+    :ivar archive_events: keep the events consumed, without personal data, to rebuild from.
+    """
+
+    name: str
+    version: str
+    metadata: MetaData
+    migrations: Path
+    blueprints: Sequence[Blueprint] = ()
+    subscriptions: Subscriptions
+    importers: Sequence[Importer] = ()
+    exports: Sequence[Export] = ()
+    loops: Callable[[Service], Sequence[Loop]] = lambda service: ()
+    archive_events: bool = False
+
+
+class Service:
+    """The parts of a running service, wired; found as ``app.extensions["crm"]``."""
+
+    def __init__(
+        self,
+        definition: Definition,
+        settings: Settings,
+        exchanges: Exchanges | None,
+        telemetry: Telemetry | None,
+    ) -> None:
+        self.name = definition.name
+        self.version = definition.version
+        self.settings = settings
+        self.catalogue: Catalogue = catalogue()
+        self.registry = CollectorRegistry()
+        self.telemetry = telemetry or Telemetry(self.name, exporter_for(settings.otlp_endpoint))
+        self.tokens = TokenVerifier(KeySource(settings.token_keys), f"crm-{self.name}")
+        engine = make_engine(settings.database_url, settings.web_threads + _OWN_THREADS)
+        self.database = Database(engine)
+        self.database.before_commit.append(Recorder(self.name, self.catalogue).write)
+        self.database.after_commit.append(lambda session: self._ring_for(recorded(session)))
+        self.migrations = Migrations(self.database, definition.migrations, definition.metadata)
+        self.processor = Processor(
+            self.name,
+            self.database,
+            self.catalogue,
+            {**directory.SUBSCRIPTIONS, **definition.subscriptions},
+            self.telemetry,
+            self.registry,
+            archive=definition.archive_events,
+        )
+        self._definition = definition
+        self._exchanges = exchanges
+        self._worker: Worker | None = None
+        self._migrated = False
+
+    @cached_property
+    def broker(self) -> Broker:
+        if self.settings.embedded:
+            return EmbeddedBroker(self.name, self._exchanges or Exchanges(self.catalogue))
+        return RabbitMQ(self.name, self.settings.broker_url)
+
+    @cached_property
+    def doorbell(self) -> Doorbell:
+        if self.database.is_sqlite:
+            return LocalDoorbell()
+        url = self.database.engine.url.set(drivername="postgresql")
+        return PostgresDoorbell(url.render_as_string(hide_password=False))
+
+    @cached_property
+    def relay(self) -> Relay:
+        return Relay(
+            self.name,
+            self.database,
+            self.broker,
+            self.doorbell,
+            self.telemetry,
+            self.registry,
+            self.settings.relay_batch,
+        )
+
+    @cached_property
+    def consumer(self) -> Consumer:
+        return Consumer(self.broker, self.processor, self.settings.consumer_batch)
+
+    def _ring_for(self, events_were_recorded: bool) -> None:
+        if events_were_recorded:
+            self.doorbell.ring()
+
+    def start_worker(self) -> Worker:
+        """Start every loop of the service; the caller stops it."""
+        imports = ImportRunner(self.name, self.database, self._definition.importers)
+        loops = [
+            Loop("relay", self.relay.run),
+            Loop("consumer", self.consumer.run),
+            housekeeping(self.database, self.settings),
+            *([Loop("imports", imports.run)] if self._definition.importers else []),
+            *self._definition.loops(self),
+        ]
+        self._worker = Worker(loops)
+        self._worker.start()
+        return self._worker
+
+    def readiness(self) -> dict[str, bool]:
+        """What must be there for this process to do its work, each by name."""
+        checks = {"database": self._database_answers()}
+        checks["migrations"] = checks["database"] and self._schema_is_current()
+        if self._worker is not None:
+            checks["worker"] = self._worker.running
+            checks["broker"] = self.relay.ready
+            checks["consumer"] = self.consumer.attached
+        return checks
+
+    def _database_answers(self) -> bool:
+        try:
+            with self.database.engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+        except DBAPIError:
+            return False
+        return True
+
+    def _schema_is_current(self) -> bool:
+        """Asked until it is true: a schema does not go back under a running process."""
+        self._migrated = self._migrated or self.migrations.current()
+        return self._migrated
+
+    def close(self) -> None:
+        """Stop the worker and let go of every connection."""
+        if self._worker is not None:
+            self._worker.stop()
+        self.doorbell.close()
+        self.telemetry.shutdown()
+        self.database.dispose()
+
+
+def create_service(
+    definition: Definition,
+    import_name: str,
+    settings: Settings | None = None,
+    *,
+    exchanges: Exchanges | None = None,
+    telemetry: Telemetry | None = None,
+) -> Flask:
+    """The Flask application of a service, with all that every service has.
+
+    :param import_name: the module that holds ``create_app``.
+    :param settings: read from the environment when None.
+    :param exchanges: the exchanges of this process, for the embedded broker.
+    :param telemetry: made from the settings when None.
+    :raises SettingsError: naming every setting that is missing.
+    """
+    settings = settings or Settings.from_environment(definition.name)
+    configure_logs(settings.log_level)
+    app = Flask(import_name)
+    service = Service(definition, settings, exchanges, telemetry)
+    app.extensions["crm"] = service
+    app.json = _json_provider(app)
+    app.config.update(
+        MAX_CONTENT_LENGTH=settings.max_body_bytes,
+        API_TITLE=f"CRM {definition.name}",
+        API_VERSION=definition.version,
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/",
+        OPENAPI_JSON_PATH="openapi.json",
+        API_SPEC_OPTIONS={
+            "security": [{"bearer": []}],
+            "components": {
+                "securitySchemes": {
+                    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+                }
+            },
+        },
+    )
+    _mark_requests(app, service)
+    plugin = MarshmallowPlugin(schema_name_resolver=_schema_name)
+    api = flask_smorest.Api(app, spec_kwargs={"marshmallow_plugin": plugin})
+    for blueprint in _blueprints(definition):
+        api.register_blueprint(blueprint)
+    problems.register(app)
+    health.register(app, service)
+    cli.register(app)
+    service.telemetry.instrument(app, service.database.engine)
+    return app
+
+
+def _schema_name(schema: Any) -> str:
+    """A schema's name in the OpenAPI document; the body of a PATCH has one of its own."""
+    instance = resolve_schema_instance(schema)
+    return type(instance).__name__ + ("Changes" if instance.partial else "")
+
+
+def _blueprints(definition: Definition) -> list[Blueprint]:
+    found = [*definition.blueprints, parked_blueprint(definition.name)]
+    if definition.importers:
+        found.append(imports_blueprint(definition.importers))
+    if definition.exports:
+        found.append(exports_blueprint(definition.exports))
+    return found
+
+
+def _json_provider(app: Flask) -> DefaultJSONProvider:
+    provider = DefaultJSONProvider(app)
+    provider.ensure_ascii = False
+    provider.sort_keys = False
+    provider.compact = True
+    return provider
+
+
+def _mark_requests(app: Flask, service: Service) -> None:
+    """Let each request know its service and correlation id, and each answer say the latter."""
+
+    @app.before_request
+    def _before() -> None:
+        g.service = service
+        given = request.headers.get("X-Correlation-ID", "")
+        g.correlation_id = (
+            given if 0 < len(given) <= 64 and given.isprintable() else secrets.token_hex(16)
+        )
+        structlog.contextvars.bind_contextvars(correlation_id=g.correlation_id)
+
+    @app.after_request
+    def _after(response: Response) -> Response:
+        response.headers["X-Correlation-ID"] = g.correlation_id
+        structlog.contextvars.clear_contextvars()
+        return response

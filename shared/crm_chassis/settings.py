@@ -1,0 +1,83 @@
+"""The environment, read once at start; every missing or wrong variable is named in one error."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from environs import Env, EnvValidationError
+
+
+class SettingsError(Exception):
+    """The environment lacks variables or has wrong ones; the message names each of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What one process of one service is told from outside.
+
+    The variable's name is the field's name in capitals, ``DATABASE_URL`` for ``database_url``.
+    """
+
+    service: str
+    database_url: str
+    """SQLAlchemy URL: ``postgresql+psycopg://...`` or ``sqlite:///file``."""
+    broker_url: str
+    """``amqp://user:password@host:port/vhost``, or ``memory://name`` within one process."""
+    token_keys: str
+    """Where the gateway's key set is read: an ``http(s)://`` address or a file's path."""
+
+    time_zone: str = "UTC"
+    """Business days are days in this zone."""
+    log_level: str = "INFO"
+    otlp_endpoint: str = field(default="", metadata={"variable": "OTEL_EXPORTER_OTLP_ENDPOINT"})
+    """OpenTelemetry collector for traces; none are made when empty."""
+    bind: str = "0.0.0.0:8000"
+    probe_bind: str = "0.0.0.0:8001"
+    web_threads: int = 8
+    web_workers: int = 1
+    max_body_bytes: int = 5_000_000
+    relay_batch: int = 1000
+    consumer_batch: int = 500
+    event_log_days: int = 400
+    """Days an event stays in the event log, from where it can be replayed."""
+    inbox_days: int = 90
+    """Days an event's id is remembered by a consumer that does not archive events."""
+    idempotency_hours: int = 48
+
+    @property
+    def embedded(self) -> bool:
+        """True when the broker lives in this process."""
+        return self.broker_url.startswith("memory:")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    @classmethod
+    def from_environment(cls, service: str) -> Self:
+        """Read the process environment; a subclass adds variables by adding fields.
+
+        :raises SettingsError: naming every variable that is missing or of the wrong type.
+        """
+        env = Env(eager=False)
+        values = {each.name: _read(env, each) for each in fields(cls) if each.name != "service"}
+        seal(env)
+        return cls(service=service, **values)
+
+
+def _read(env: Env, entry: Field[Any]) -> Any:
+    variable = entry.metadata.get("variable", entry.name.upper())
+    read = env.int if entry.type == "int" else env.str
+    return read(variable) if entry.default is MISSING else read(variable, entry.default)
+
+
+def seal(env: Env) -> None:
+    """Raise one :class:`SettingsError` for everything the deferred reads of ``env`` found wrong."""
+    try:
+        env.seal()
+    except EnvValidationError as error:
+        messages = dict(error.error_messages)
+        lines = [f"{name}: {' '.join(why)}" for name, why in sorted(messages.items())]
+        raise SettingsError("the environment is not complete\n  " + "\n  ".join(lines)) from None

@@ -1,0 +1,125 @@
+"""How a request becomes one transaction, and what it may say about versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+import flask_smorest
+from flask import current_app, g, make_response, request
+from sqlalchemy.orm import Session
+from webargs.flaskparser import FlaskParser
+
+from crm_chassis import idempotency
+from crm_chassis.auth import current_principal, require
+from crm_chassis.context import Origin, acting
+from crm_chassis.outbox import Aggregate
+from crm_chassis.problems import Problem
+
+if TYPE_CHECKING:
+    from crm_chassis.service import Service
+
+P = ParamSpec("P")
+View = Callable[P, Any]
+A = TypeVar("A", bound=Aggregate)
+
+
+class _Parser(FlaskParser):
+    """Refuses unknown fields everywhere, not only in bodies."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {}
+
+
+class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
+    """flask-smorest's blueprint with the strict parser."""
+
+    ARGUMENTS_PARSER = _Parser()
+
+
+def current_service() -> Service:
+    return cast("Service", current_app.extensions["crm"])
+
+
+def reads(permission: str) -> Callable[[View[P]], View[P]]:
+    """A view that reads: authorised, with ``session`` for reading."""
+
+    def decorate(view: View[P]) -> View[P]:
+        @wraps(view)
+        def wrapper(*args: P.args, **kwargs: P.kwargs) -> Any:
+            require(permission)
+            with current_service().database.reading() as session:
+                kwargs["session"] = session
+                return view(*args, **kwargs)
+
+        return wrapper
+
+    return decorate
+
+
+def writes(permission: str) -> Callable[[View[P]], View[P]]:
+    """A view that changes: authorised, all of it one transaction, with ``session`` for it.
+
+    The answer is made inside the transaction and sent after the commit. ``Idempotency-Key`` is
+    honoured.
+    """
+
+    def decorate(view: View[P]) -> View[P]:
+        @wraps(view)
+        def wrapper(*args: P.args, **kwargs: P.kwargs) -> Any:
+            require(permission)
+            principal = current_principal()
+            key = idempotency.digest_of(request, principal.id)
+            origin = Origin(actor=principal.id, correlation_id=g.correlation_id)
+            with current_service().database.transaction() as session, acting(origin):
+                if key and (earlier := idempotency.claim(session, key, request)):
+                    return earlier
+                kwargs["session"] = session
+                response = make_response(view(*args, **kwargs))
+                if key:
+                    idempotency.keep(session, key, response)
+                return response
+
+        return wrapper
+
+    return decorate
+
+
+def versioned(session: Session, entity: A) -> tuple[A, dict[str, str]]:
+    """The entity as it will be stored, with its version as the answer's ETag."""
+    session.flush()
+    return entity, {"ETag": f'"{entity.version}"'}
+
+
+def expected_version() -> int:
+    """The version the client has seen, from ``If-Match``.
+
+    :raises Problem: 428 without the header; 412 when it is no version of ours.
+    """
+    header = request.headers.get("If-Match")
+    if header is None:
+        raise Problem(428, "version-missing", "Send If-Match with the ETag you have seen.")
+    tag = header.strip().removeprefix("W/").strip('"')
+    if not tag.isdigit():
+        raise stale()
+    return int(tag)
+
+
+def check_version(entity: Aggregate) -> None:
+    """Refuse the request unless the client has seen the entity as it is.
+
+    :raises Problem: 428 or 412.
+    """
+    if entity.version != expected_version():
+        raise stale()
+
+
+def stale() -> Problem:
+    """The client has seen an older version."""
+    return Problem(412, "changed-meanwhile", "It was changed meanwhile: read it again.")
+
+
+def business_day() -> date:
+    """Today, in the zone of the business."""
+    return datetime.now(current_service().settings.zone).date()

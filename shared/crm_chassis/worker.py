@@ -1,0 +1,85 @@
+"""The loops beside the requests: relay, consumer, imports, housekeeping."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from crm_chassis import idempotency, inbox, outbox
+from crm_chassis.database import Database
+from crm_chassis.processor import TRANSIENT
+from crm_chassis.settings import Settings
+
+log = structlog.get_logger(__name__)
+_HOUR_SECONDS = 3600.0
+_RESTART_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Something a worker does until it is told to stop."""
+
+    name: str
+    run: Callable[[threading.Event], None]
+
+
+class Worker:
+    """Runs loops, a thread each; one that fails is logged and started again."""
+
+    def __init__(self, loops: Sequence[Loop]) -> None:
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._keep_running, args=(loop,), name=loop.name, daemon=True)
+            for loop in loops
+        ]
+
+    def _keep_running(self, loop: Loop) -> None:
+        while not self._stop.is_set():
+            try:
+                loop.run(self._stop)
+            except Exception as error:
+                log.error("worker.loop_failed", loop=loop.name, exc_info=error)
+                self._stop.wait(_RESTART_SECONDS)
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout: float = 25.0) -> None:
+        """Let every loop finish what it has under way, for at most ``timeout`` seconds in all."""
+        self._stop.set()
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    @property
+    def running(self) -> bool:
+        return not self._stop.is_set() and all(thread.is_alive() for thread in self._threads)
+
+
+def housekeeping(database: Database, settings: Settings) -> Loop:
+    """Each hour: the log's partitions, and what is past its retention."""
+
+    def run(stop: threading.Event) -> None:
+        while not stop.is_set():
+            try:
+                tidy(database, settings)
+            except TRANSIENT as error:
+                log.warning("housekeeping.waiting", error=str(error))
+                stop.wait(_RESTART_SECONDS)
+                continue
+            stop.wait(_HOUR_SECONDS)
+
+    return Loop("housekeeping", run)
+
+
+def tidy(database: Database, settings: Settings) -> None:
+    """Apply the retention settings once."""
+    with database.transaction() as session:
+        outbox.keep_log(session.connection(), settings.event_log_days)
+        inbox.forget(session, settings.inbox_days)
+        idempotency.forget(session, settings.idempotency_hours)
