@@ -32,7 +32,6 @@ check: $(VENV)/.dev ## lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml shared services gateway clients deploy/local
 
 format: $(VENV)/.dev ## put the code into its one format
 	$(BIN)/ruff check --fix .

@@ -65,9 +65,16 @@ def visible_to_change(session: Session, model: type[A], key: object, permission:
     return found
 
 
-def assign(session: Session, entity: Owned, owner_id: str | None, permission: str) -> None:
+def assign(
+    session: Session,
+    entity: Owned,
+    owner_id: str | None,
+    permission: str,
+    field: str = "owner_id",
+) -> None:
     """Give an aggregate to a user, whose team becomes its team.
 
+    :param field: what the request calls the owner.
     :raises Problem: 422 for a user nobody has told of; 403 for one out of the permission's scope.
     """
     principal = current_principal()
@@ -79,7 +86,7 @@ def assign(session: Session, entity: Owned, owner_id: str | None, permission: st
         select(directory.users.c.team_id).where(directory.users.c.id == owner_id)
     ).one_or_none()
     if known is None:
-        raise invalid(("owner_id", "No such user."))
+        raise invalid((field, "No such user."))
     if not _reaches(session, principal, permission, known.team_id):
         raise forbidden(f"{permission} for that user's team")
     entity.owner_id, entity.team_id = owner_id, known.team_id

@@ -248,8 +248,8 @@ def rabbitmq_server() -> Iterator[RabbitServer]:
     :raises Unavailable: when none is found and none can be started.
     """
     if url := os.environ.get("TEST_RABBITMQ_URL"):
-        account, _, address = urlsplit(url).netloc.rpartition("@")
-        beside = f"http://{account}@{address.partition(':')[0]}:15672"
+        parts = urlsplit(url)
+        beside = f"http://{parts.netloc.rpartition('@')[0]}@{parts.hostname}:15672"
         management_url = os.environ.get("TEST_RABBITMQ_MANAGEMENT_URL", beside)
         server = RabbitServer(admin_url=url, management_url=management_url)
         try:

@@ -61,20 +61,25 @@ class Worker:
         return not self._stop.is_set() and all(thread.is_alive() for thread in self._threads)
 
 
-def housekeeping(database: Database, settings: Settings) -> Loop:
-    """Each hour: the log's partitions, and what is past its retention."""
+def hourly(name: str, work: Callable[[], None]) -> Loop:
+    """A loop that does ``work`` now and each hour; again soon while the database is away."""
 
     def run(stop: threading.Event) -> None:
         while not stop.is_set():
             try:
-                tidy(database, settings)
+                work()
             except TRANSIENT as error:
-                log.warning("housekeeping.waiting", error=str(error))
+                log.warning("worker.waiting", loop=name, error=str(error))
                 stop.wait(_RESTART_SECONDS)
                 continue
             stop.wait(_HOUR_SECONDS)
 
-    return Loop("housekeeping", run)
+    return Loop(name, run)
+
+
+def housekeeping(database: Database, settings: Settings) -> Loop:
+    """Each hour: the log's partitions, and what is past its retention."""
+    return hourly("housekeeping", lambda: tidy(database, settings))
 
 
 def tidy(database: Database, settings: Settings) -> None:

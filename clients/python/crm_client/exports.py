@@ -1,0 +1,39 @@
+"""Exports: the CSV of a resource, as a stream or as a file that is there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from crm_client import resources
+from crm_client.client import Client
+from crm_client.transport import Params
+
+
+def stream(client: Client, resource: str, filters: Params | None = None) -> Iterator[bytes]:
+    """The CSV block by block: a header of field names, then a row for each record.
+
+    :param filters: as for :meth:`Client.list`. What you may not see is masked as it is there.
+    """
+    service, name = resources.split(resource)
+    return client.download(f"/api/{service}/v1/exports/{name}", filters)
+
+
+def write(blocks: Iterable[bytes], path: Path) -> None:
+    """Write blocks to a file, which appears, or replaces the one there, only when complete.
+
+    It can be read by its owner alone, since an export holds personal data.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            for block in blocks:
+                file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise

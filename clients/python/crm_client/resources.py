@@ -1,0 +1,43 @@
+"""Which service keeps which resource."""
+
+from __future__ import annotations
+
+SERVICES = {
+    "users": "identity",
+    "teams": "identity",
+    "accounts": "customer",
+    "contacts": "customer",
+    "products": "sales",
+    "leads": "sales",
+    "opportunities": "sales",
+    "targets": "sales",
+    "campaigns": "marketing",
+    "tickets": "service-desk",
+}
+
+
+class UnknownResourceError(ValueError):
+    """The resource is not in the table and its service is not named."""
+
+
+def split(resource: str) -> tuple[str, str]:
+    """Service and name of a resource.
+
+    :param resource: ``leads``, or with its service ``sales/leads`` where the table lacks it.
+    :raises UnknownResourceError: naming the resources there are.
+    """
+    service, slash, name = resource.rpartition("/")
+    if slash:
+        return service, name
+    if name not in SERVICES:
+        raise UnknownResourceError(
+            f"{resource!r} is none of {', '.join(sorted(SERVICES))};"
+            f" another one is written with its service, as in sales/{resource}"
+        )
+    return SERVICES[name], name
+
+
+def collection(resource: str) -> str:
+    """Path of the resource at the gateway: ``/api/sales/v1/leads``."""
+    service, name = split(resource)
+    return f"/api/{service}/v1/{name}"

@@ -1,0 +1,157 @@
+"""The gateway, wired: a service of its own, with the proxy in front."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import flask_smorest
+import structlog
+from flask import Flask, Response, g, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from crm_chassis.service import Definition, Service, create_service
+from crm_chassis.worker import Loop, hourly
+from crm_gateway import __version__, cli, documents_api
+from crm_gateway.admission import Admission, Principals
+from crm_gateway.clients import api as clients
+from crm_gateway.documents import Document, Documents
+from crm_gateway.front import Front
+from crm_gateway.limits import RequestLimits, SignInThrottle, storage_at
+from crm_gateway.parts import Gateway
+from crm_gateway.proxy import Upstream
+from crm_gateway.roles import api as roles
+from crm_gateway.routes import ROUTES
+from crm_gateway.settings import GatewaySettings
+from crm_gateway.sign_in import api as sign_in
+from crm_gateway.sign_in.commands import forget_ended_sessions
+from crm_gateway.sign_in.keys import KeyRing
+from crm_gateway.sign_in.tokens import AccessTokens, InternalTokens
+from crm_gateway.tables import Tables
+from crm_gateway.teams import api as teams
+from crm_gateway.users import api as users
+from crm_gateway.users import me
+
+log = structlog.get_logger("crm_gateway.requests")
+
+_UNLOGGED = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+def _forget_sessions(service: Service) -> list[Loop]:
+    def work() -> None:
+        with service.database.transaction() as session:
+            forget_ended_sessions(session)
+
+    return [hourly("sessions", work)]
+
+
+DEFINITION = Definition(
+    name="gateway",
+    version=__version__,
+    metadata=Tables.metadata,
+    migrations=Path(__file__).parents[1] / "migrations",
+    blueprints=[
+        sign_in.blueprint,
+        me.blueprint,
+        users.blueprint,
+        teams.blueprint,
+        roles.blueprint,
+        clients.blueprint,
+    ],
+    subscriptions={},
+    importers=[teams.IMPORTER, users.IMPORTER],
+    exports=[teams.EXPORT, users.EXPORT],
+    loops=_forget_sessions,
+)
+
+
+def create_app(settings: GatewaySettings | None = None, **parts: Any) -> Flask:
+    """The gateway; ``parts`` are those of :func:`crm_chassis.service.create_service`.
+
+    :raises SettingsError: naming every setting that is missing.
+    """
+    settings = settings or GatewaySettings.from_environment(DEFINITION.name)
+    app = create_service(DEFINITION, __name__, settings, **parts)
+    service: Service = app.extensions["crm"]
+    storage = storage_at(settings.rate_limit_storage)
+    keys = KeyRing(service.database, settings.sealing_key_bytes)
+    access_tokens = AccessTokens(keys, settings.access_token_seconds)
+    admission = Admission(
+        access_tokens, Principals(service.database), RequestLimits(storage, settings.rate_limit)
+    )
+    upstreams = {
+        route.service: Upstream(route, settings.address_of(route), settings.upload_bytes)
+        for route in ROUTES
+        if route.setting is not None
+    }
+    gateway = Gateway(
+        settings=settings,
+        database=service.database,
+        keys=keys,
+        access_tokens=access_tokens,
+        throttle=SignInThrottle(storage),
+        admission=admission,
+        documents=Documents(
+            __version__,
+            app.extensions["flask-smorest"]["apis"][""]["ext_obj"].spec.to_dict,
+            ROUTES,
+            upstreams,
+        ),
+    )
+    gateway.attach(app)
+    app.register_blueprint(documents_api.document)
+    app.register_blueprint(documents_api.browser())
+    cli.register(app)
+    _guard_own_resources(app, admission)
+    front = Front(
+        app.wsgi_app,
+        ROUTES,
+        upstreams,
+        admission,
+        InternalTokens(keys),
+        service.telemetry.tracer,
+        service.registry,
+    )
+    app.wsgi_app = _behind_proxies(front, settings.trusted_proxies)
+    return app
+
+
+def _own_document(app: Flask) -> Callable[[], Document]:
+    """What makes the OpenAPI document of the gateway's own resources."""
+    api: flask_smorest.Api = app.extensions["flask-smorest"]["apis"][""]["ext_obj"]
+    return api.spec.to_dict  # type: ignore[no-any-return]  # flask-smorest is untyped
+
+
+def _guard_own_resources(app: Flask, admission: Admission) -> None:
+    """Let those alone to the gateway's own resources whom the proxy would let to the services'."""
+
+    @app.before_request
+    def _admit() -> None:
+        if request.path.startswith("/v1/"):
+            authorization = request.headers.get("Authorization", "")
+            g.principal, g.limits = admission.admit(authorization)
+
+    @app.after_request
+    def _tell(response: Response) -> Response:
+        response.headers.update(g.get("limits", []))
+        if request.path not in _UNLOGGED:
+            principal = g.get("principal")
+            log.info(
+                "request",
+                principal=principal.id if principal else None,
+                kind=principal.kind if principal else None,
+                method=request.method,
+                service=DEFINITION.name,
+                path=request.root_path + request.path,
+                status=response.status_code,
+                ms=round((time.perf_counter() - g.started) * 1000, 1),
+                correlation_id=g.correlation_id,
+            )
+        return response
+
+
+def _behind_proxies(front: Front, count: int) -> Any:
+    """Take the client's address and scheme from the last ``count`` proxies that stand in front."""
+    return ProxyFix(front, x_for=count, x_proto=count, x_host=0) if count else front

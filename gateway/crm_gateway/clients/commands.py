@@ -1,0 +1,68 @@
+"""What can be done with API clients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from crm_chassis.aggregate import change_fields
+from crm_chassis.auth import Principal
+from crm_chassis.database import utc_now
+from crm_chassis.problems import invalid
+from crm_gateway.authority import require_no_more
+from crm_gateway.clients.models import Client
+from crm_gateway.roles.models import combined
+from crm_gateway.roles.queries import roles_named
+from crm_gateway.sign_in.commands import end_sessions
+from crm_gateway.sign_in.passwords import digest, new_secret
+from crm_gateway.teams.models import Team
+
+
+def create(session: Session, principal: Principal, values: dict[str, Any]) -> Client:
+    """Add an API client, which can sign in once a secret is made.
+
+    :raises Problem: 403 for rights beyond ``principal``'s own; 422 for a team or role that does
+        not exist.
+    """
+    client = Client(name=values["name"], own_grants={}, assigned=[])
+    _set(session, principal, client, values)
+    session.add(client)
+    return client
+
+
+def change(session: Session, principal: Principal, client: Client, changes: dict[str, Any]) -> None:
+    """Change the given fields.
+
+    :raises Problem: as :func:`create`; and 403 for a client with more rights than ``principal``.
+    """
+    require_no_more(principal, client.grants)
+    _set(session, principal, client, changes)
+    if not client.active:
+        end_sessions(session, client.id)
+
+
+def _set(session: Session, principal: Principal, client: Client, values: dict[str, Any]) -> None:
+    team_id = values.get("team_id")
+    if team_id is not None and session.get(Team, team_id) is None:
+        raise invalid(("team_id", "No such team."))
+    roles = roles_named(session, values["roles"]) if "roles" in values else client.assigned
+    own_grants = values.get("own_grants", client.own_grants)
+    require_no_more(principal, combined([own_grants, *(role.grants for role in roles)]))
+    plain = {name: values[name] for name in ("name", "team_id", "active") if name in values}
+    change_fields(client, {**plain, "own_grants": own_grants})
+    if roles != client.assigned:
+        client.assigned = roles
+        client.updated_at = utc_now()
+
+
+def make_secret(session: Session, principal: Principal, client: Client) -> str:
+    """A new secret, which is told this once; the one before, and its sessions, are over.
+
+    :raises Problem: 403 for a client with more rights than ``principal``.
+    """
+    require_no_more(principal, client.grants)
+    secret = new_secret()
+    client.secret_digest = digest(secret)
+    end_sessions(session, client.id)
+    return secret

@@ -1,0 +1,202 @@
+"""The gateway's one door: paths of services go to the proxy, all others to the Flask app."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+import structlog
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from prometheus_client import CollectorRegistry, Histogram
+
+from crm_chassis.auth import Principal
+from crm_chassis.database import new_id
+from crm_chassis.problems import CONTENT_TYPE, Problem, body_of
+from crm_gateway.admission import Admission
+from crm_gateway.proxy import Answer, Body, Environ, Headers, Upstream, is_clean
+from crm_gateway.routes import Route
+from crm_gateway.sign_in.tokens import InternalTokens
+
+log = structlog.get_logger("crm_gateway.requests")
+
+StartResponse = Callable[..., Any]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+SECURITY_HEADERS = (
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Strict-Transport-Security", "max-age=31536000"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+)
+"""Sent with every answer that does not say otherwise itself."""
+
+_PATH = re.compile(r"/api/(?P<service>[^/]+)(?P<path>/v1(?:/.*)?)", re.DOTALL)
+_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_PROPAGATOR = TraceContextTextMapPropagator()
+
+
+class Front:
+    """A WSGI application in front of the gateway's Flask app.
+
+    :param upstreams: the services, by the name that paths have for them.
+    """
+
+    def __init__(
+        self,
+        app: Application,
+        routes: Iterable[Route],
+        upstreams: Mapping[str, Upstream],
+        admission: Admission,
+        tokens: InternalTokens,
+        tracer: trace.Tracer,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._app = app
+        self._routes = {route.service: route for route in routes}
+        self._upstreams = upstreams
+        self._admission = admission
+        self._tokens = tokens
+        self._tracer = tracer
+        self._seconds = Histogram(
+            "crm_forwarded_seconds",
+            "Time from a request for a service to the last byte of its answer",
+            ["service", "method", "status"],
+            registry=registry,
+        )
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        start_response = _hardened(start_response)
+        match = _PATH.fullmatch(environ["PATH_INFO"])
+        route = self._routes.get(match["service"]) if match else None
+        if match is None or route is None:
+            return self._app(environ, start_response)
+        if route.setting is None:
+            own = {**environ, "SCRIPT_NAME": route.prefix, "PATH_INFO": match["path"]}
+            return self._app(own, start_response)
+        visit = _Visit(environ, route, self._tracer, self._seconds)
+        with trace.use_span(visit.span):
+            answer = self._answer(visit, match["path"])
+        return visit.send(answer, start_response)
+
+    def _answer(self, visit: _Visit, path: str) -> Answer:
+        try:
+            return self._forward(visit, path)
+        except Problem as problem:
+            return _refusal(problem, visit.path)
+        except Exception:
+            log.exception("request.failed", path=visit.path)
+            problem = Problem(500, "internal", "The request failed; the fault is logged.")
+            return _refusal(problem, visit.path)
+
+    def _forward(self, visit: _Visit, path: str) -> Answer:
+        if not is_clean(path):
+            raise Problem(400, "path-malformed", "The path can be read in two ways.")
+        authorization = visit.environ.get("HTTP_AUTHORIZATION", "")
+        visit.principal, visit.limits = self._admission.admit(authorization)
+        token = self._tokens.token(visit.principal, visit.route)
+        headers = {"Authorization": f"Bearer {token}", "X-Correlation-ID": visit.correlation_id}
+        _PROPAGATOR.inject(headers)
+        return self._upstreams[visit.route.service].forward(visit.environ, path, headers)
+
+
+class _Visit:
+    """One request on its way through: its span, its clock, and its line in the log."""
+
+    def __init__(
+        self, environ: Environ, route: Route, tracer: trace.Tracer, seconds: Histogram
+    ) -> None:
+        self._seconds = seconds
+        self.started = time.perf_counter()
+        self.environ = environ
+        self.route = route
+        self.method: str = environ["REQUEST_METHOD"]
+        self.path: str = environ["PATH_INFO"]
+        self.principal: Principal | None = None
+        self.limits: Headers = []
+        stated = environ.get("HTTP_X_CORRELATION_ID", "")
+        self.correlation_id = stated if _CORRELATION_ID.fullmatch(stated) else new_id()
+        parent = {
+            "traceparent": environ.get("HTTP_TRACEPARENT", ""),
+            "tracestate": environ.get("HTTP_TRACESTATE", ""),
+        }
+        self.span = tracer.start_span(
+            f"{self.method} {route.prefix}",
+            context=_PROPAGATOR.extract(parent),
+            kind=SpanKind.SERVER,
+            attributes={"http.request.method": self.method, "url.path": self.path},
+        )
+
+    def send(self, answer: Answer, start_response: StartResponse) -> Iterable[bytes]:
+        """Start the response, and give its body; the visit ends when that is through."""
+        own = [*self.limits, ("X-Correlation-ID", self.correlation_id)]
+        names = {name.lower() for name, _ in own}
+        theirs = [header for header in answer.headers if header[0].lower() not in names]
+        start_response(f"{answer.status} {answer.reason}", theirs + own)
+        if answer.stream is not None:
+            return _Watched(answer.stream, lambda: self._end(answer.status))
+        self._end(answer.status)
+        return [answer.whole or b""]
+
+    def _end(self, status: int) -> None:
+        seconds = time.perf_counter() - self.started
+        self._seconds.labels(self.route.service, self.method, status).observe(seconds)
+        self.span.set_attribute("http.response.status_code", status)
+        if status >= 500:
+            self.span.set_status(StatusCode.ERROR)
+        self.span.end()
+        # The path without its query: that may hold what somebody searched for.
+        log.info(
+            "request",
+            principal=self.principal.id if self.principal else None,
+            kind=self.principal.kind if self.principal else None,
+            method=self.method,
+            service=self.route.service,
+            path=self.path,
+            status=status,
+            ms=round(seconds * 1000, 1),
+            correlation_id=self.correlation_id,
+        )
+
+
+class _Watched:
+    """A streamed body that tells when it is through."""
+
+    def __init__(self, body: Body, ended: Callable[[], None]) -> None:
+        self._body = body
+        self._ended = ended
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._body)
+
+    def close(self) -> None:
+        self._body.close()
+        self._ended()
+
+
+def _refusal(problem: Problem, instance: str) -> Answer:
+    body = orjson.dumps(body_of(problem, instance))
+    headers = [
+        ("Content-Type", CONTENT_TYPE),
+        ("Content-Length", str(len(body))),
+        *problem.headers.items(),
+    ]
+    return Answer(problem.status, HTTPStatus(problem.status).phrase, headers, whole=body)
+
+
+def _hardened(start_response: StartResponse) -> StartResponse:
+    """Add the security headers that the answer does not have itself."""
+
+    def start(status: str, headers: Headers, *exc_info: Any) -> Any:
+        present = {name.lower() for name, _ in headers}
+        missing = [header for header in SECURITY_HEADERS if header[0].lower() not in present]
+        return start_response(status, [*headers, *missing], *exc_info)
+
+    return start

@@ -1,0 +1,125 @@
+"""How often a principal may ask, and how often a sign-in may fail."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Sequence
+
+from limits import RateLimitItem, parse_many
+from limits.storage import Storage, storage_from_string
+from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
+
+from crm_chassis.problems import Problem
+
+Headers = list[tuple[str, str]]
+
+FAILURES_PER_ACCOUNT = "5/minute;15/hour;50/day"
+FAILURES_PER_ADDRESS = "30/minute;200/hour"
+"""The longer it fails, the longer it waits. An address may be that of a whole office."""
+
+
+def storage_at(url: str) -> Storage:
+    """Where counts are kept: ``memory://`` for one process, ``redis://host`` for several."""
+    storage: Storage = storage_from_string(url)
+    return storage
+
+
+class RequestLimits:
+    """Requests of one principal in a time.
+
+    :param rates: such as ``100/second;3000/minute``; the first is the one told to clients.
+    """
+
+    def __init__(self, storage: Storage, rates: str) -> None:
+        self._limiter = SlidingWindowCounterRateLimiter(storage)
+        self._items = parse_many(rates)
+        self._policy = ", ".join(
+            f'"{name}";q={item.amount};w={item.get_expiry()}' for name, item in self._named()
+        )
+
+    def _named(self) -> Sequence[tuple[str, RateLimitItem]]:
+        return [(item.GRANULARITY.name, item) for item in self._items]
+
+    def count(self, principal_id: str) -> Headers:
+        """Count a request in, and give the headers that say what is left.
+
+        The headers are those of draft-ietf-httpapi-ratelimit-headers.
+
+        :raises Problem: 429 when it is one too many; with the same headers, and ``Retry-After``.
+        """
+        refused = [item for item in self._items if not self._limiter.hit(item, principal_id)]
+        headers = self._headers(principal_id)
+        if not refused:
+            return headers
+        seconds = max(self._seconds_left(item, principal_id) for item in refused)
+        raise Problem(
+            429,
+            "rate-limited",
+            f"More requests than allowed; try again in {seconds} s.",
+            headers={**dict(headers), "Retry-After": str(seconds)},
+        )
+
+    def _headers(self, principal_id: str) -> Headers:
+        left = []
+        for name, item in self._named():
+            stats = self._limiter.get_window_stats(item, principal_id)
+            left.append(f'"{name}";r={stats.remaining};t={_seconds_until(stats.reset_time)}')
+        return [("RateLimit-Policy", self._policy), ("RateLimit", ", ".join(left))]
+
+    def _seconds_left(self, item: RateLimitItem, principal_id: str) -> int:
+        return _seconds_until(self._limiter.get_window_stats(item, principal_id).reset_time)
+
+
+class SignInThrottle:
+    """Attempts to sign in to one account, and failures from one address.
+
+    Accounts that do not exist are counted like those that do, so that being throttled tells
+    nothing about them.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._limiter = MovingWindowRateLimiter(storage)
+        self._account = parse_many(FAILURES_PER_ACCOUNT)
+        self._address = parse_many(FAILURES_PER_ADDRESS)
+
+    def enter(self, account: str, address: str) -> None:
+        """Count an attempt as failed until it has succeeded: many at once are no way around.
+
+        :raises Problem: 429 when there were too many.
+        """
+        for item in self._address:
+            if not self._limiter.test(item, "address", address):
+                raise self._refusal(item, "address", address)
+        for item in self._account:
+            if not self._limiter.hit(item, "account", _hidden(account)):
+                raise self._refusal(item, "account", _hidden(account))
+
+    def failed(self, address: str) -> None:
+        """Count a failure of the address."""
+        for item in self._address:
+            self._limiter.hit(item, "address", address)
+
+    def succeeded(self, account: str) -> None:
+        """Forget the account's failures; an address with one good account stays suspect."""
+        for item in self._account:
+            self._limiter.clear(item, "account", _hidden(account))
+
+    def _refusal(self, item: RateLimitItem, *key: str) -> Problem:
+        seconds = _seconds_until(self._limiter.get_window_stats(item, *key).reset_time)
+        return Problem(
+            429,
+            "too-many-sign-ins",
+            f"Too many failed sign-ins; try again in {seconds} s.",
+            headers={"Retry-After": str(seconds)},
+        )
+
+
+def _hidden(account: str) -> str:
+    """Accounts are e-mail addresses, and the storage may be another one's."""
+    return hashlib.sha256(account.encode()).hexdigest()
+
+
+def _seconds_until(moment: float) -> int:
+    return max(1, math.ceil(moment - time.time()))

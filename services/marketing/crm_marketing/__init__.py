@@ -1,0 +1,3 @@
+"""Marketing: campaigns."""
+
+__version__ = "0.1.0"

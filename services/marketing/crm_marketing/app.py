@@ -1,0 +1,30 @@
+"""The composition root: all that marketing is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from crm_chassis.service import Definition, create_service
+from crm_chassis.settings import Settings
+from flask import Flask
+
+from crm_marketing import __version__
+from crm_marketing.campaigns import api as campaigns
+from crm_marketing.tables import Tables
+
+DEFINITION = Definition(
+    name="marketing",
+    version=__version__,
+    metadata=Tables.metadata,
+    migrations=Path(__file__).parents[1] / "migrations",
+    blueprints=[campaigns.blueprint],
+    subscriptions={},
+    importers=[campaigns.IMPORTER],
+    exports=[campaigns.EXPORT],
+)
+
+
+def create_app(settings: Settings | None = None, **parts: Any) -> Flask:
+    """The marketing service; ``parts`` are those of :func:`crm_chassis.service.create_service`."""
+    return create_service(DEFINITION, __name__, settings, **parts)

@@ -1,0 +1,33 @@
+"""The composition root: all that reporting is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from crm_chassis.service import Definition, create_service
+from crm_chassis.settings import Settings
+from flask import Flask
+
+from crm_reporting import __version__
+from crm_reporting.projections.fold import Projection
+from crm_reporting.projections.tables import metadata
+from crm_reporting.subscriptions import subscriptions
+
+
+def definition(settings: Settings) -> Definition:
+    """What is particular to reporting."""
+    return Definition(
+        name="reporting",
+        version=__version__,
+        metadata=metadata,
+        migrations=Path(__file__).parents[1] / "migrations",
+        subscriptions=subscriptions(Projection(settings.zone)),
+        archive_events=True,
+    )
+
+
+def create_app(settings: Settings | None = None, **parts: Any) -> Flask:
+    """The reporting service; ``parts`` are those of :func:`crm_chassis.service.create_service`."""
+    settings = settings or Settings.from_environment("reporting")
+    return create_service(definition(settings), __name__, settings, **parts)

@@ -1,0 +1,120 @@
+"""Many rows in one statement, as one JSON parameter: the same on PostgreSQL and SQLite.
+
+On PostgreSQL that is about twice as fast as ``executemany``, whose cost is a round of binding a
+row. The statements are text because SQLAlchemy compiles an ``ON CONFLICT`` anew each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+import orjson
+from sqlalchemy import Column, Connection, Dialect, Select, Table, TextClause, Uuid, select, text
+
+Rows = Sequence[Sequence[Any]]
+
+
+def _rows(dialect: Dialect, columns: Iterable[Column[Any]]) -> str:
+    """A SELECT that gives the parameter ``rows``, a JSON array of arrays, as rows of ``columns``."""
+    if dialect.name == "sqlite":
+        values = [f"json_extract(given.value, '$[{n}]')" for n, _ in enumerate(columns)]
+        # SQLAlchemy keeps a Uuid as 32 digits where the database has no such type.
+        values = [
+            f"replace({value}, '-', '')" if isinstance(column.type, Uuid) else value
+            for value, column in zip(values, columns, strict=True)
+        ]
+        return f"SELECT {', '.join(values)} FROM json_each(:rows) AS given WHERE true"
+    values = [
+        f"CAST(given ->> {n} AS {column.type.compile(dialect)})" for n, column in enumerate(columns)
+    ]
+    return f"SELECT {', '.join(values)} FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS given"
+
+
+def _names(columns: Iterable[Column[Any]]) -> str:
+    return ", ".join(column.name for column in columns)
+
+
+def _values(table: Table) -> list[Column[Any]]:
+    return [column for column in table.c if not column.primary_key]
+
+
+@cache
+def _insert_new(dialect: Dialect, table: Table, names: tuple[str, ...]) -> TextClause:
+    columns, key = [table.c[name] for name in names], table.primary_key.columns
+    statement = text(
+        f"INSERT INTO {table.name} ({_names(columns)}) {_rows(dialect, columns)} "
+        f"ON CONFLICT DO NOTHING RETURNING {_names(key)}"
+    )
+    return statement.columns(*key)
+
+
+def insert_new(
+    connection: Connection, table: Table, names: tuple[str, ...], rows: Rows
+) -> list[tuple[Any, ...]]:
+    """Insert the rows whose key is not there yet.
+
+    :param rows: values of the columns ``names``, sorted by key, so that workers do not deadlock.
+    :returns: the keys of the rows that were inserted.
+    """
+    statement = _insert_new(connection.dialect, table, names)
+    return [tuple(row) for row in connection.execute(statement, _parameter(rows))]
+
+
+@cache
+def _locked(dialect: Dialect, table: Table) -> Select[Any]:
+    key = table.c.id
+    given = text(_rows(dialect, [key])).columns(key)
+    return select(table).where(key.in_(given)).order_by(key).with_for_update()
+
+
+def locked(connection: Connection, table: Table, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows with these ids, kept from other transactions until this one ends."""
+    statement = _locked(connection.dialect, table)
+    found = connection.execute(statement, _parameter([[id_] for id_ in ids]))
+    return [dict(row) for row in found.mappings()]
+
+
+@cache
+def _upsert(dialect: Dialect, table: Table, new_value: str) -> TextClause:
+    """:param new_value: of a column ``{0}``, of a row that is there already."""
+    changes = ", ".join(
+        f"{column.name} = {new_value.format(column.name)}" for column in _values(table)
+    )
+    return text(
+        f"INSERT INTO {table.name} AS standing ({_names(table.c)}) {_rows(dialect, table.c)} "
+        f"ON CONFLICT ({_names(table.primary_key.columns)}) DO UPDATE SET {changes}"
+    )
+
+
+def replace(connection: Connection, table: Table, rows: Rows) -> None:
+    """Write whole rows, values in the order of the table's columns, over those that stand."""
+    statement = _upsert(connection.dialect, table, "excluded.{0}")
+    connection.execute(statement, _parameter(rows))
+
+
+@cache
+def _delete_zeros(dialect: Dialect, table: Table) -> TextClause:
+    key = list(table.primary_key.columns)
+    zero = " AND ".join(f"{column.name} = 0" for column in _values(table))
+    return text(
+        f"DELETE FROM {table.name} WHERE ({_names(key)}) IN ({_rows(dialect, key)}) AND {zero}"
+    )
+
+
+def add(connection: Connection, table: Table, rows: Rows) -> None:
+    """Add numbers to those that stand; a row that comes to all zero is deleted.
+
+    :param rows: the key and the numbers to add, sorted by key, so that workers do not deadlock.
+    """
+    statement = _upsert(connection.dialect, table, "standing.{0} + excluded.{0}")
+    connection.execute(statement, _parameter(rows))
+    width = len(table.primary_key.columns)
+    shrunk = [row[:width] for row in rows if min(row[width:]) < 0]
+    if shrunk:
+        connection.execute(_delete_zeros(connection.dialect, table), _parameter(shrunk))
+
+
+def _parameter(rows: Rows) -> dict[str, str]:
+    return {"rows": orjson.dumps(rows).decode()}

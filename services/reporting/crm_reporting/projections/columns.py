@@ -1,0 +1,133 @@
+"""An aggregate's public state, as events carry it -> the columns of its row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from crm_chassis.database import MONEY_PLACES
+
+Fields = Mapping[str, Any]
+_TEN_THOUSANDTHS = Decimal(10) ** MONEY_PLACES
+
+_CARRIED: Mapping[str, Sequence[str]] = {
+    "opportunities": (
+        "name",
+        "account_id",
+        "product_id",
+        "lead_id",
+        "campaign_id",
+        "source",
+        "owner_id",
+        "team_id",
+        "pipeline",
+        "stage_type",
+        "probability",
+        "amount",
+        "currency",
+        "quantity",
+        "opened_on",
+        "expected_close_on",
+        "closed_on",
+    ),
+    "leads": (
+        "company",
+        "status",
+        "source",
+        "campaign_id",
+        "industry",
+        "region",
+        "owner_id",
+        "team_id",
+        "created_on",
+    ),
+    "accounts": (
+        "name",
+        "industry",
+        "region",
+        "level",
+        "source",
+        "owner_id",
+        "team_id",
+        "created_on",
+    ),
+    "tickets": (
+        "number",
+        "type",
+        "priority",
+        "channel",
+        "status",
+        "account_id",
+        "assignee_id",
+        "team_id",
+        "opened_on",
+        "resolved_on",
+    ),
+    "campaigns": (
+        "name",
+        "channel",
+        "status",
+        "budget",
+        "actual_cost",
+        "currency",
+        "owner_id",
+        "team_id",
+        "starts_on",
+    ),
+    "targets": ("scope", "member_id", "amount", "currency", "quantity"),
+    "products": ("name", "series", "list_price", "currency", "active"),
+}
+"""Table to the fields that its columns have the names of."""
+
+_DAYS = ("opened_on", "closed_on", "expected_close_on", "created_on", "resolved_on", "starts_on")
+_AMOUNTS = ("amount", "budget", "actual_cost", "list_price")
+
+
+def ten_thousandths(amount: str) -> int:
+    """A decimal string in the unit of the projections' amounts."""
+    return int(Decimal(amount) * _TEN_THOUSANDTHS)
+
+
+_CONVERSIONS: Mapping[str, Callable[[str], Any]] = {
+    **dict.fromkeys(_DAYS, date.fromisoformat),
+    **dict.fromkeys(_AMOUNTS, ten_thousandths),
+}
+
+
+def stage_key(pipeline: str, stage: str) -> str:
+    """A stage's name across pipelines."""
+    return f"{pipeline}/{stage}"
+
+
+def _resolution_seconds(ticket: Fields) -> int | None:
+    if ticket["resolved_at"] is None:
+        return None
+    took = datetime.fromisoformat(ticket["resolved_at"]) - datetime.fromisoformat(
+        ticket["opened_at"]
+    )
+    return int(took.total_seconds())
+
+
+_DERIVED: Mapping[str, Mapping[str, Callable[[Fields], Any]]] = {
+    "opportunities": {"stage": lambda deal: stage_key(deal["pipeline"], deal["stage"])},
+    "tickets": {"resolution_seconds": _resolution_seconds},
+    "targets": {"month": lambda target: date.fromisoformat(f"{target['month']}-01")},
+}
+
+
+def columns_of(table: str, data: Fields) -> dict[str, Any]:
+    """The columns of ``table`` that an event's ``data`` fills."""
+    columns = {name: data[name] for name in _CARRIED[table]}
+    for name in _CONVERTED[table]:
+        if columns[name] is not None:
+            columns[name] = _CONVERSIONS[name](columns[name])
+    for name, derive in _DERIVED.get(table, {}).items():
+        columns[name] = derive(data)
+    return columns
+
+
+_CONVERTED = {
+    table: [name for name in names if name in _CONVERSIONS] for table, names in _CARRIED.items()
+}

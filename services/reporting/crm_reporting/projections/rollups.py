@@ -1,0 +1,249 @@
+"""The rollups: what of each row is summed up, by which day and which dimensions.
+
+A rollup's rows are sums over the rows of one state table. A row's share of them depends on that
+row alone (and on the industry and region of its account), so the rollups are the same whichever
+way the states came about, and a change of a row moves exactly the difference of its shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+Row = Mapping[str, Any]
+Measures = tuple[int, ...]
+Member = tuple[str, str, str]
+"""Dimension, member and team."""
+
+UNDATED = date.min
+"""Stands for the day of what has no business day yet; it is in no period."""
+
+DAY, MONTH = "day", "month"
+ALL = "all"
+PERSON = "person"
+ACCOUNT = "account"
+ACCOUNT_ATTRIBUTES = ("industry", "region")
+"""Dimensions whose members are not in the row but in its account."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rollup:
+    """Sums over the rows of one table, by business day, dimension, member and currency.
+
+    :ivar of: the table whose rows are summed.
+    :ivar day: its column with the business day.
+    :ivar measures: names of the sums. Amounts are in ten-thousandths, times in days or seconds.
+    :ivar share: what one row adds to each measure; None when it is not counted at all. One of them
+        is a count, so that a row of sums is all zero only when nothing is counted in it.
+    :ivar dimensions: dimension to the column with its member, beside ``all`` and ``person``.
+    :ivar person: the column with the person; their team is ``team_id``.
+    :ivar grains: what is kept: sums by month alone for what stands, where a day tells nothing and
+        every change of a row would move two sums instead of one.
+    :ivar through_account: add the industry and region of the row's account.
+    """
+
+    name: str
+    of: str
+    day: str
+    measures: tuple[str, ...]
+    share: Callable[[Row], Measures | None]
+    dimensions: Mapping[str, str] = field(default_factory=dict)
+    person: str = "owner_id"
+    through_account: bool = False
+    grains: tuple[str, ...] = (DAY, MONTH)
+
+    def members(self, row: Row, account: Row | None) -> list[Member]:
+        """The rows of sums that ``row`` is counted in.
+
+        The team is told for persons alone: by team and by person within a team are sums of these.
+        """
+        found = [(ALL, "", ""), (PERSON, row[self.person] or "", row["team_id"] or "")]
+        found += [(name, row[column] or "", "") for name, column in self.dimensions.items()]
+        if self.through_account:
+            found += [(name, (account and account[name]) or "", "") for name in ACCOUNT_ATTRIBUTES]
+        return found
+
+
+def _cycle(deal: Row) -> tuple[int, int]:
+    """(days from opened on to closed on, 1), or (0, 0) where either is not known."""
+    if deal["opened_on"] is None or deal["closed_on"] is None:
+        return 0, 0
+    return (deal["closed_on"] - deal["opened_on"]).days, 1
+
+
+def _closed(deal: Row) -> Measures | None:
+    if deal["stage_type"] == "won":
+        amount = deal["amount"]
+        return (1, amount or 0, int(amount is not None), deal["quantity"] or 0, *_cycle(deal), 0, 0, 0)
+    if deal["stage_type"] == "lost":
+        return (0, 0, 0, 0, 0, 0, 1, *_cycle(deal))
+    return None
+
+
+def weighted(amount: int, probability: int) -> int:
+    """``amount`` by ``probability`` percent, in ten-thousandths: exact for amounts in cents."""
+    return (amount * probability + 50) // 100
+
+
+def _open(deal: Row) -> Measures | None:
+    if deal["stage_type"] != "open":
+        return None
+    amount = deal["amount"] or 0
+    return 1, amount, weighted(amount, deal["probability"]), deal["quantity"] or 0
+
+
+def _one(_row: Row) -> Measures:
+    return (1,)
+
+
+LEAD, PROSPECT, OPPORTUNITY, WON = 1, 2, 3, 4
+"""The steps of the funnel from lead to won deal; a lead that took one took those before it."""
+
+
+def _lead(lead: Row) -> Measures:
+    step = lead["step"]
+    return 1, int(step >= PROSPECT), int(step >= OPPORTUNITY), int(step >= WON)
+
+
+def _resolved(ticket: Row) -> Measures | None:
+    seconds = ticket["resolution_seconds"]
+    if ticket["resolved_on"] is None:
+        return None
+    return 1, seconds or 0, int(seconds is not None)
+
+
+def _campaign(campaign: Row) -> Measures:
+    return 1, campaign["budget"] or 0, campaign["actual_cost"] or 0
+
+
+def _move(move: Row) -> Measures:
+    return 1, move["seconds"]
+
+
+_DEAL = {
+    "product": "product_id",
+    "account": "account_id",
+    "source": "source",
+    "campaign": "campaign_id",
+}
+_TICKET = {"account": "account_id", "type": "type", "priority": "priority", "channel": "channel"}
+
+CLOSED_DEALS = Rollup(
+    name="rollup_closed_deals",
+    of="opportunities",
+    day="closed_on",
+    dimensions=_DEAL,
+    through_account=True,
+    measures=(
+        "won_count",
+        "won_value",
+        "won_priced",
+        "won_quantity",
+        "won_days",
+        "won_timed",
+        "lost_count",
+        "lost_days",
+        "lost_timed",
+    ),
+    share=_closed,
+)
+OPEN_DEALS = Rollup(
+    name="rollup_open_deals",
+    of="opportunities",
+    day="expected_close_on",
+    grains=(MONTH,),
+    dimensions=_DEAL | {"stage": "stage"},
+    through_account=True,
+    measures=("count", "value", "weighted", "quantity"),
+    share=_open,
+)
+DEAL_STAGES = Rollup(
+    name="rollup_deal_stages",
+    of="opportunities",
+    day="opened_on",
+    grains=(MONTH,),
+    dimensions={"stage": "stage", "furthest_stage": "furthest_stage"},
+    measures=("count",),
+    share=_one,
+)
+STAGE_TIMES = Rollup(
+    name="rollup_stage_times",
+    of="stage_moves",
+    day="moved_on",
+    dimensions={"stage": "from_stage"},
+    measures=("count", "seconds"),
+    share=_move,
+)
+STATUS_TIMES = Rollup(
+    name="rollup_status_times",
+    of="lead_moves",
+    day="moved_on",
+    dimensions={"status": "from_status"},
+    measures=("count", "seconds"),
+    share=_move,
+)
+LEADS = Rollup(
+    name="rollup_leads",
+    of="leads",
+    day="created_on",
+    dimensions={
+        "source": "source",
+        "campaign": "campaign_id",
+        "industry": "industry",
+        "region": "region",
+    },
+    measures=("leads", "prospects", "opportunities", "won"),
+    share=_lead,
+)
+CUSTOMERS = Rollup(
+    name="rollup_customers",
+    of="accounts",
+    day="created_on",
+    dimensions={"source": "source", "industry": "industry", "region": "region", "level": "level"},
+    measures=("count",),
+    share=_one,
+)
+OPENED_TICKETS = Rollup(
+    name="rollup_opened_tickets",
+    of="tickets",
+    day="opened_on",
+    dimensions=_TICKET,
+    person="assignee_id",
+    through_account=True,
+    measures=("count",),
+    share=_one,
+)
+RESOLVED_TICKETS = Rollup(
+    name="rollup_resolved_tickets",
+    of="tickets",
+    day="resolved_on",
+    dimensions=_TICKET,
+    person="assignee_id",
+    through_account=True,
+    measures=("count", "seconds", "timed"),
+    share=_resolved,
+)
+CAMPAIGNS = Rollup(
+    name="rollup_campaigns",
+    of="campaigns",
+    day="starts_on",
+    dimensions={"campaign": "id", "channel": "channel"},
+    measures=("count", "budget", "cost"),
+    share=_campaign,
+)
+
+ROLLUPS = (
+    CLOSED_DEALS,
+    OPEN_DEALS,
+    DEAL_STAGES,
+    STAGE_TIMES,
+    STATUS_TIMES,
+    LEADS,
+    CUSTOMERS,
+    OPENED_TICKETS,
+    RESOLVED_TICKETS,
+    CAMPAIGNS,
+)
+"""In the order in which a batch writes them, which is the same for all workers."""

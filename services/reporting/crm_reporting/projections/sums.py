@@ -1,0 +1,108 @@
+"""What a batch changes in the rollups, gathered in memory and written once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from operator import add, neg
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from crm_reporting.projections import bulk
+from crm_reporting.projections.rollups import (
+    ACCOUNT,
+    DAY,
+    MONTH,
+    ROLLUPS,
+    UNDATED,
+    Measures,
+    Member,
+    Rollup,
+    Row,
+)
+from crm_reporting.projections.tables import Tables
+
+_Day = tuple[date, str]
+"""Business day and currency."""
+_Sums = dict[_Day, dict[Member, Measures]]
+
+
+class Sums:
+    """Differences of the rollups' rows."""
+
+    def __init__(self) -> None:
+        self._by_rollup: dict[Rollup, _Sums] = {rollup: {} for rollup in ROLLUPS}
+
+    def add(self, rollup: Rollup, row: Row, account: Row | None = None) -> None:
+        """Count a row."""
+        share = rollup.share(row)
+        if share is not None:
+            self._count(rollup, row, account, share)
+
+    def subtract(self, rollup: Rollup, row: Row, account: Row | None = None) -> None:
+        """Take back what :meth:`add` counted."""
+        share = rollup.share(row)
+        if share is not None:
+            self._count(rollup, row, account, tuple(map(neg, share)))
+
+    def _count(self, rollup: Rollup, row: Row, account: Row | None, share: Measures) -> None:
+        day = row[rollup.day] or UNDATED
+        if DAY not in rollup.grains:
+            day = day.replace(day=1)
+        sums = self._by_rollup[rollup].setdefault((day, row.get("currency") or ""), {})
+        for member in rollup.members(row, account):
+            _add(sums, member, share)
+
+    def move(
+        self,
+        connection: Connection,
+        tables: Tables,
+        rollup: Rollup,
+        moved: Mapping[str, list[tuple[str, str, str]]],
+    ) -> None:
+        """Let what stands for some accounts be counted for other members of a dimension.
+
+        :param moved: account to (dimension, member before, member after).
+        """
+        table = tables[rollup.name]
+        measures = [table.c[measure] for measure in rollup.measures]
+        standing = select(table.c.member, table.c.day, table.c.currency, *measures).where(
+            table.c.dimension == ACCOUNT,
+            table.c.grain == rollup.grains[0],
+            table.c.member.in_(moved),
+        )
+        for account, day, currency, *share in connection.execute(standing):
+            sums = self._by_rollup[rollup].setdefault((day, currency), {})
+            for dimension, before, after in moved[account]:
+                _add(sums, (dimension, before, ""), tuple(map(neg, share)))
+                _add(sums, (dimension, after, ""), tuple(share))
+
+    def store(self, connection: Connection, tables: Tables) -> None:
+        """Write the differences, in one order for all workers."""
+        for rollup, sums in self._by_rollup.items():
+            rows = [row for grain in rollup.grains for row in _rows(grain, sums)]
+            if rows:
+                bulk.add(connection, tables[rollup.name], sorted(rows))
+
+
+def _add(sums: dict[Member, Measures], member: Member, share: Measures) -> None:
+    known = sums.get(member)
+    sums[member] = share if known is None else tuple(map(add, known, share))
+
+
+def _rows(grain: str, sums: _Sums) -> Iterator[tuple[Any, ...]]:
+    """Rows of a rollup table, values in the order of its columns, less those that change nothing."""
+    for (day, currency), by_member in (_by_month(sums) if grain == MONTH else sums).items():
+        for (dimension, member, team), share in by_member.items():
+            if any(share):
+                yield (dimension, grain, day, member, team, currency, *share)
+
+
+def _by_month(sums: _Sums) -> _Sums:
+    months: _Sums = {}
+    for (day, currency), by_member in sums.items():
+        month = months.setdefault((day.replace(day=1), currency), {})
+        for member, share in by_member.items():
+            _add(month, member, share)
+    return months

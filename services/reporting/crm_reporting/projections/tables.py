@@ -1,0 +1,235 @@
+"""The tables of the projections, and shadows of them for a rebuild.
+
+Amounts are whole ten-thousandths of their currency, so that every sum is exact and the same on
+every database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Uuid,
+    text,
+)
+
+from crm_reporting.projections.rollups import ACCOUNT, ROLLUPS, Rollup
+
+metadata = MetaData()
+
+
+class Amount(BigInteger):
+    """Ten-thousandths of a currency unit."""
+
+
+def _id(name: str) -> Column[Any]:
+    return Column(name, Uuid(as_uuid=False))
+
+
+def _text(name: str, length: int = 200) -> Column[Any]:
+    return Column(name, String(length))
+
+
+def _state(name: str, *columns: Column[Any] | Index) -> Table:
+    """A table with a row for each aggregate: its newest state by ``sequence``.
+
+    Sequence 0 is an aggregate that another one names and that has not been heard of itself.
+    """
+    return Table(
+        name,
+        metadata,
+        Column("id", Uuid(as_uuid=False), primary_key=True),
+        Column("sequence", BigInteger, nullable=False, server_default="0"),
+        *columns,
+    )
+
+
+_state(
+    "opportunities",
+    _text("name"),
+    _id("account_id"),
+    _id("product_id"),
+    _id("lead_id"),
+    _id("campaign_id"),
+    _text("source"),
+    _id("owner_id"),
+    _id("team_id"),
+    _text("pipeline"),
+    _text("stage"),
+    _text("stage_type", 10),
+    Column("probability", Integer),
+    Column("amount", Amount),
+    _text("currency", 3),
+    Column("quantity", BigInteger),
+    Column("opened_on", Date),
+    Column("expected_close_on", Date),
+    Column("closed_on", Date),
+    Column("furthest_stage", String(200), nullable=False, server_default=""),
+    Index("opportunities_closed_on", "closed_on", "id"),
+    Index("opportunities_opened_on", "opened_on", "id"),
+    Index("opportunities_expected_close_on", "expected_close_on", "id"),
+)
+_state(
+    "leads",
+    _text("company"),
+    _text("status", 20),
+    _text("source"),
+    _id("campaign_id"),
+    _text("industry"),
+    _text("region"),
+    _id("owner_id"),
+    _id("team_id"),
+    Column("created_on", Date),
+    Column("step", Integer, nullable=False, server_default="0"),
+    Index("leads_created_on", "created_on", "id"),
+)
+_state(
+    "accounts",
+    _text("name"),
+    _text("industry"),
+    _text("region"),
+    _text("level", 10),
+    _text("source"),
+    _id("owner_id"),
+    _id("team_id"),
+    Column("created_on", Date),
+    Index("accounts_created_on", "created_on", "id"),
+)
+_state(
+    "tickets",
+    _text("number", 40),
+    _text("type", 20),
+    _text("priority", 20),
+    _text("channel", 100),
+    _text("status", 20),
+    _id("account_id"),
+    _id("assignee_id"),
+    _id("team_id"),
+    Column("opened_on", Date),
+    Column("resolved_on", Date),
+    Column("resolution_seconds", BigInteger),
+    Index("tickets_opened_on", "opened_on", "id"),
+    Index("tickets_resolved_on", "resolved_on", "id"),
+)
+_state(
+    "campaigns",
+    _text("name"),
+    _text("channel", 100),
+    _text("status", 20),
+    Column("budget", Amount),
+    Column("actual_cost", Amount),
+    _text("currency", 3),
+    _id("owner_id"),
+    _id("team_id"),
+    Column("starts_on", Date),
+    Index("campaigns_starts_on", "starts_on", "id"),
+)
+_state(
+    "targets",
+    _text("scope", 10),
+    _id("member_id"),
+    Column("month", Date),
+    Column("amount", Amount),
+    _text("currency", 3),
+    Column("quantity", BigInteger),
+    Index("targets_month", "month", "id"),
+)
+_state(
+    "products",
+    _text("name"),
+    _text("series"),
+    Column("list_price", Amount),
+    _text("currency", 3),
+    Column("active", Boolean),
+)
+
+
+def _moves(name: str, of: str, state: str) -> Table:
+    """Facts, one an event: something left a state after so many seconds."""
+    return Table(
+        name,
+        metadata,
+        Column("id", Uuid(as_uuid=False), primary_key=True),
+        Column(of, Uuid(as_uuid=False), nullable=False),
+        Column(f"from_{state}", String(200), nullable=False),
+        Column(f"to_{state}", String(200), nullable=False),
+        Column("seconds", BigInteger, nullable=False),
+        Column("moved_on", Date, nullable=False),
+        _id("owner_id"),
+        _id("team_id"),
+        Index(f"{name}_moved_on", "moved_on", "id"),
+    )
+
+
+_moves("stage_moves", "opportunity_id", "stage")
+_moves("lead_moves", "lead_id", "status")
+
+Table(
+    "pipeline_stages",
+    metadata,
+    Column("pipeline", String(64), primary_key=True),
+    Column("stage", String(64), primary_key=True),
+    Column("stage_order", Integer, primary_key=True),
+    Column("stage_type", String(10), primary_key=True),
+)
+
+ROLLUP_KEY = ("dimension", "grain", "day", "member", "team", "currency")
+
+
+def _rollup_table(rollup: Rollup) -> Table:
+    """Sums by day, and by month (``day`` is then its first); a query adds up the fewest it can."""
+    columns: list[Column[Any] | Index] = [
+        Column("dimension", String(20), primary_key=True),
+        Column("grain", String(5), primary_key=True),
+        Column("day", Date, primary_key=True),
+        Column("member", String(200), primary_key=True),
+        Column("team", String(36), primary_key=True),
+        Column("currency", String(3), primary_key=True),
+    ]
+    columns += [Column(measure, BigInteger, nullable=False) for measure in rollup.measures]
+    if rollup.through_account:
+        of_accounts = text(f"dimension = '{ACCOUNT}' AND grain = '{rollup.grains[0]}'")
+        columns.append(
+            Index(
+                f"{rollup.name}_account",
+                "member",
+                postgresql_where=of_accounts,
+                sqlite_where=of_accounts,
+            )
+        )
+    return Table(rollup.name, metadata, *columns)
+
+
+for _rollup in ROLLUPS:
+    _rollup_table(_rollup)
+
+Tables = dict[str, Table]
+"""One whole set of the projections' tables, by the names they have when they stand."""
+
+STANDING: Tables = dict(metadata.tables)
+
+
+def shadow(prefix: str) -> Tables:
+    """A second set of the tables, empty until it is filled; its names begin with ``prefix``."""
+    copies = MetaData()
+    tables = {
+        name: table.to_metadata(copies, name=f"{prefix}{name}") for name, table in STANDING.items()
+    }
+    for index in indexes(tables.values()):
+        index.name = f"{prefix}{index.name}"
+    return tables
+
+
+def indexes(tables: Iterable[Table]) -> list[Index]:
+    """The secondary indexes of the tables."""
+    return [index for table in tables for index in table.indexes]
