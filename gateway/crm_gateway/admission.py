@@ -54,8 +54,8 @@ class Admission:
         :param authorization: the request's ``Authorization`` header, empty when it has none.
         :raises Problem: 401 or 429.
         """
-        scheme, _, token = authorization.partition(" ")
+        scheme, _, token = authorization.strip().partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise unauthorized("token-missing", "The request carries no bearer token.")
-        principal = self._principals.behind(self._tokens.verify(token.strip()))
+        principal = self._principals.behind(self._tokens.verify(token))
         return principal, self._limits.count(principal.id)

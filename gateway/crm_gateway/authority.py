@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec
 
 from crm_chassis.auth import SCOPES, Principal, current_principal, forbidden
-from crm_chassis.imports import Row
 from crm_chassis.problems import Problem
 from crm_chassis.web import writes
 from crm_gateway.roles.models import Grants
@@ -33,7 +32,7 @@ def administers(permission: str) -> Callable[[Callable[P, Any]], Callable[P, Any
 def require_everywhere(principal: Principal, permission: str) -> None:
     """:raises Problem: 403 unless the permission is granted for everything there is."""
     if principal.scope_of(permission) != "all":
-        raise forbidden(f"{permission} for all")
+        raise forbidden(f"{permission} for all records")
 
 
 def require_no_more(principal: Principal, grants: Grants) -> None:
@@ -48,11 +47,3 @@ def require_no_more(principal: Principal, grants: Grants) -> None:
             raise Problem(
                 403, "beyond-own-rights", f"You do not have {permission} for {scope} yourself."
             )
-
-
-def accepted(principal: Principal, permission: str, rows: Sequence[Row]) -> list[Row]:
-    """The rows of a file that may be applied: none, unless the permission is granted for all."""
-    for row in rows:
-        if principal.scope_of(permission) != "all":
-            row.refuse("", f"This needs the permission {permission} for all.")
-    return [row for row in rows if not row.refused]

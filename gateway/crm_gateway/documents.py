@@ -25,14 +25,14 @@ INCOMPLETE_SECONDS = 5.0
 """How long a merged document is kept, with every service in it or without."""
 
 _REFERENCE = "#/components/"
-_TOKEN_PATH = "/api/auth/token"  # noqa: S105 - an address
+_SIGN_IN = "/api/auth/token"
 _SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "signIn": {
         "type": "oauth2",
         "flows": {
-            "password": {"tokenUrl": _TOKEN_PATH, "refreshUrl": _TOKEN_PATH, "scopes": {}},
-            "clientCredentials": {"tokenUrl": _TOKEN_PATH, "scopes": {}},
+            "password": {"tokenUrl": _SIGN_IN, "refreshUrl": _SIGN_IN, "scopes": {}},
+            "clientCredentials": {"tokenUrl": _SIGN_IN, "scopes": {}},
         },
     },
 }

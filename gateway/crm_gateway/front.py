@@ -93,8 +93,8 @@ class Front:
             return _refusal(problem, visit.path)
         except Exception:
             log.exception("request.failed", path=visit.path)
-            problem = Problem(500, "internal", "The request failed; the fault is logged.")
-            return _refusal(problem, visit.path)
+            fault = Problem(500, "internal", "The request failed; the fault is logged.")
+            return _refusal(fault, visit.path)
 
     def _forward(self, visit: _Visit, path: str) -> Answer:
         if not is_clean(path):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
+import threading
 import time
 from collections.abc import Sequence
+from typing import cast
 
 from limits import RateLimitItem, parse_many
-from limits.storage import Storage, storage_from_string
+from limits.storage import MemoryStorage, Storage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
 
 from crm_chassis.problems import Problem
@@ -20,10 +23,46 @@ FAILURES_PER_ADDRESS = "30/minute;200/hour"
 """The longer it fails, the longer it waits. An address may be that of a whole office."""
 
 
+IN_MEMORY = "memory://"
+_SWEEP_AFTER = 10_000  # counts
+
+
 def storage_at(url: str) -> Storage:
     """Where counts are kept: ``memory://`` for one process, ``redis://host`` for several."""
-    storage: Storage = storage_from_string(url)
-    return storage
+    return SweptMemory() if url == IN_MEMORY else cast(Storage, storage_from_string(url))
+
+
+class SweptMemory(MemoryStorage):
+    """Counts in memory, where what has expired is dropped now and then, by whoever counts.
+
+    The library's own way, a new thread for it each 10 ms, took a tenth of a request's time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(IN_MEMORY)
+        self.timer.cancel()
+        self.timer = cast(threading.Timer, _Alive())
+        self._counted = itertools.count(1)
+
+    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        if next(self._counted) % _SWEEP_AFTER == 0:
+            self.sweep()
+        return super().incr(key, expiry, amount)
+
+    def sweep(self) -> None:
+        """Drop every count that has expired."""
+        for key in list(self.expirations):
+            self.get(key)
+        for key, entries in list(self.events.items()):
+            if not entries or entries[0].expiry <= time.time():
+                self.clear(key)
+
+
+class _Alive:
+    """Keeps the library from starting its timer."""
+
+    def is_alive(self) -> bool:
+        return True
 
 
 class RequestLimits:

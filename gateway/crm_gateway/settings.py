@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from limits import parse_many
 
 from crm_chassis.settings import Settings, SettingsError
+from crm_gateway.limits import IN_MEMORY
 from crm_gateway.routes import Route
 
 SEALING_KEY_BYTES = 32
@@ -40,7 +41,7 @@ class GatewaySettings(Settings):
     """A sign-in can be refreshed for so long."""
     rate_limit: str = "200/second;6000/minute"
     """Requests of one principal."""
-    rate_limit_storage: str = "memory://"
+    rate_limit_storage: str = IN_MEMORY
     """Where they are counted: in each process, or in one place with ``redis://host:port``."""
     upload_bytes: int = 2_000_000_000
     """The largest file that an import takes."""

@@ -48,7 +48,7 @@ def serving(app: Any, port: int = 0) -> Iterator[str]:
     server: BaseWSGIServer = make_server(
         "127.0.0.1", port, app, threaded=True, request_handler=_Handler
     )
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
@@ -193,6 +193,7 @@ def settings_for(folder: Path, upstream: str, **changes: Any) -> GatewaySettings
         "sealing_key": SEALING_KEY,
         "admin_email": ADMIN_EMAIL,
         "admin_password": ADMIN_PASSWORD,
+        "rate_limit": "1000000/minute",
         **{route.setting: upstream for route in ROUTES if route.setting},
     }
     return GatewaySettings(**{**values, **changes})

@@ -13,6 +13,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from crm_chassis.auth import current_principal, masked
 from crm_chassis.database import MONEY_PLACES
+from crm_chassis.problems import flatten
 
 _AMOUNT = re.compile(rf"-?\d{{1,14}}(\.\d{{1,{MONEY_PLACES}}})?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -158,6 +159,20 @@ class Email(fields.Email):
             raise ValidationError("Longer than 254 characters.")
         name, _, domain = address.rpartition("@")
         return f"{name}@{domain.lower()}"
+
+
+class ListCell(fields.List[Any]):
+    """A list in one cell of a file: its values between semicolons, as an export writes them."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        texts = [text for part in str(value).split(";") if (text := part.strip())]
+        try:
+            return super()._deserialize(texts, attr, data, **kwargs)
+        except ValidationError as error:
+            refusals = flatten(error.messages)
+            raise ValidationError(
+                [f"{texts[int(place)]}: {detail}" for place, detail in refusals]
+            ) from None
 
 
 def changes_of(schema: type[Schema]) -> Schema:

@@ -432,10 +432,11 @@ class ImportRunner:
         importer = self._importers[job.resource]
         mapping = FieldMapping(**job.mapping)
         principal = Principal(**job.principal)
+        schema = importer.schema()
         first = chunk.first_row + chunk.rows_done
         cells = chunk.rows[chunk.rows_done : chunk.rows_done + limit]
         rows = [
-            _validated(importer, Row(first + offset, mapping.fields_of(row)), mapping.key)
+            _validated(schema, Row(first + offset, mapping.fields_of(row)), mapping.key)
             for offset, row in enumerate(cells)
         ]
         if fault is not None:
@@ -470,9 +471,9 @@ def _unfinished_chunks(job_id: str) -> Select[Any]:
     )
 
 
-def _validated(importer: Importer, row: Row, key: str) -> Row:
+def _validated(schema: Schema, row: Row, key: str) -> Row:
     try:
-        row.values = importer.schema().load(row.values)
+        row.values = schema.load(row.values)
     except ValidationError as error:
         for name, detail in flatten(error.messages):
             row.refuse(name, detail)

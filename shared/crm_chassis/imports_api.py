@@ -14,7 +14,7 @@ from marshmallow import Schema, fields, validate
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from crm_chassis.auth import current_principal, require
+from crm_chassis.auth import current_principal, forbidden, require
 from crm_chassis.fields import Text
 from crm_chassis.imports import (
     FieldMapping,
@@ -127,7 +127,9 @@ def imports_blueprint(importers: Sequence[Importer]) -> Blueprint:
         def post(self, new: dict[str, Any]) -> Any:
             """Open an import job."""
             importer = importer_of(new["resource"])
-            require(importer.permission)
+            if require(importer.permission) != "all":
+                # A file may name any record, so a narrower scope could not be kept.
+                raise forbidden(f"{importer.permission} for all records")
             mapping = FieldMapping(new["key"], new["columns"], new["constants"], new["values"])
             with current_service().database.transaction() as session:
                 job_id = open_job(
@@ -207,20 +209,20 @@ def _add_export(blueprint: Blueprint, export: Export) -> None:
         @blueprint.response(200, content_type="text/csv")
         def get(self, query: dict[str, Any]) -> Response:
             require(export.permission)
+            statement = export.listing.narrow(export.statement(), query)
             return Response(
-                stream_with_context(_csv_lines(export, query)),
+                stream_with_context(_csv_lines(export, statement)),
                 content_type="text/csv; charset=utf-8",
                 headers={"Content-Disposition": f'attachment; filename="{export.resource}.csv"'},
             )
 
 
-def _csv_lines(export: Export, query: Mapping[str, Any]) -> Iterator[str]:
+def _csv_lines(export: Export, statement: Select[Any]) -> Iterator[str]:
     schema = export.schema()
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, list(schema.fields), extrasaction="ignore")
     writer.writeheader()
     with current_service().database.reading() as session:
-        statement = export.listing.narrow(export.statement(), query)
         for entity in session.scalars(statement.execution_options(yield_per=500)):
             writer.writerow({name: _cell(value) for name, value in schema.dump(entity).items()})
             if buffer.tell() > _FLUSH_BYTES:

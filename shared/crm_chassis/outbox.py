@@ -80,6 +80,7 @@ class _Pending:
     state: Callable[[Any], dict[str, Any]]
     change: Mapping[str, Any] | None
     cause: Event | None
+    origin: Origin | None
 
 
 _PENDING = "crm_pending_events"
@@ -103,7 +104,7 @@ def record(
     :param cause: the event that a handler reacts to.
     """
     pending = session.info.setdefault(_PENDING, [])
-    pending.append(_Pending(event_type, aggregate, state, change, cause))
+    pending.append(_Pending(event_type, aggregate, state, change, cause, current_origin()))
 
 
 def discard(session: Session) -> None:
@@ -158,7 +159,7 @@ class Recorder:
             raise ContractViolation(f"{entry.type} is {contract.producer}'s to publish")
         if violations := contract.check(data):
             raise ContractViolation(f"{entry.type}: {'; '.join(violations)}")
-        origin = current_origin() or Origin(actor=self._source)
+        origin = entry.origin or Origin(actor=self._source)
         event_id = new_id()
         correlation = entry.cause.correlationid if entry.cause else origin.correlation_id
         carrier: dict[str, str] = {}

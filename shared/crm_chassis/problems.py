@@ -10,7 +10,7 @@ import orjson
 import structlog
 from flask import Flask, Response, request
 from opentelemetry import trace
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
@@ -77,7 +77,7 @@ def body_of(problem: Problem, instance: str) -> dict[str, Any]:
 def respond(problem: Problem) -> Response:
     """The problem as an answer to the current request."""
     return Response(
-        orjson.dumps(body_of(problem, request.path)),
+        orjson.dumps(body_of(problem, request.root_path + request.path)),
         problem.status,
         headers=problem.headers,
         content_type=CONTENT_TYPE,
@@ -119,6 +119,9 @@ def _from_database(error: DBAPIError) -> Problem:
     if isinstance(error, IntegrityError):
         log.info("request.conflict", error=str(error.orig))
         return conflict("The change contradicts what is already stored.")
+    if isinstance(error, DataError):
+        log.info("request.unstorable", error=str(error.orig))
+        return Problem(422, "unstorable", "The request has a value that cannot be stored.")
     if isinstance(error, OperationalError):
         log.warning("database.away", error=str(error.orig))
         return Problem(

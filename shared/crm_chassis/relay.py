@@ -55,7 +55,8 @@ class Relay:
     @property
     def ready(self) -> bool:
         """True while it can publish, or stands by for the relay that does."""
-        return self._standing_by or self._publisher is not None
+        publisher = self._publisher
+        return self._standing_by or (publisher is not None and publisher.connected)
 
     def run(self, stop: threading.Event) -> None:
         """Relay until ``stop`` is set. Faults of database and broker are waited out."""

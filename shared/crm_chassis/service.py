@@ -75,11 +75,12 @@ class Service:
         settings: Settings,
         exchanges: Exchanges | None,
         telemetry: Telemetry | None,
+        contracts: Catalogue,
     ) -> None:
         self.name = definition.name
         self.version = definition.version
         self.settings = settings
-        self.catalogue: Catalogue = catalogue()
+        self.catalogue = contracts
         self.registry = CollectorRegistry()
         self.telemetry = telemetry or Telemetry(self.name, exporter_for(settings.otlp_endpoint))
         self.tokens = TokenVerifier(KeySource(settings.token_keys), f"crm-{self.name}")
@@ -188,6 +189,7 @@ def create_service(
     *,
     exchanges: Exchanges | None = None,
     telemetry: Telemetry | None = None,
+    contracts: Catalogue | None = None,
 ) -> Flask:
     """The Flask application of a service, with all that every service has.
 
@@ -195,12 +197,13 @@ def create_service(
     :param settings: read from the environment when None.
     :param exchanges: the exchanges of this process, for the embedded broker.
     :param telemetry: made from the settings when None.
+    :param contracts: of the events; the platform's when None.
     :raises SettingsError: naming every setting that is missing.
     """
     settings = settings or Settings.from_environment(definition.name)
     configure_logs(settings.log_level)
     app = Flask(import_name)
-    service = Service(definition, settings, exchanges, telemetry)
+    service = Service(definition, settings, exchanges, telemetry, contracts or catalogue())
     app.extensions["crm"] = service
     app.json = _json_provider(app)
     app.config.update(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, Self
+from typing import Any, Self, cast
 from zoneinfo import ZoneInfo
 
 from environs import Env, EnvValidationError
@@ -78,6 +79,6 @@ def seal(env: Env) -> None:
     try:
         env.seal()
     except EnvValidationError as error:
-        messages = dict(error.error_messages)
+        messages = cast("Mapping[str, list[str]]", error.error_messages)
         lines = [f"{name}: {' '.join(why)}" for name, why in sorted(messages.items())]
         raise SettingsError("the environment is not complete\n  " + "\n  ".join(lines)) from None

@@ -17,7 +17,8 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.flask import FlaskInstrumentor
-from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
+from opentelemetry.instrumentation.sqlalchemy.engine import EngineTracer
+from opentelemetry.metrics import NoOpMeter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
@@ -29,6 +30,7 @@ from crm_chassis.events import Event
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 _MAX_LINKS = 128
+_CONNECTIONS = NoOpMeter("crm_chassis").create_up_down_counter("db.client.connections.usage")
 
 
 class _Encoded(Protocol):
@@ -58,7 +60,8 @@ class Telemetry:
             FlaskInstrumentor().instrument_app(  # type: ignore[no-untyped-call]  # untyped there
                 app, tracer_provider=self.provider, excluded_urls="healthz,readyz,metrics"
             )
-            SQLAlchemyInstrumentor().instrument(engine=engine, tracer_provider=self.provider)
+            # SQLAlchemyInstrumentor takes one provider a process; here each service has its own.
+            EngineTracer(self.tracer, engine, _CONNECTIONS)
 
     def shutdown(self) -> None:
         """Send what is still held."""

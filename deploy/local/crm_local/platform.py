@@ -150,9 +150,7 @@ class Platform:
         self.services[settings.service] = service
         return app
 
-    def _serve(
-        self, stack: ExitStack, door: socket.socket, app: Flask, settings: Settings
-    ) -> None:
+    def _serve(self, stack: ExitStack, door: socket.socket, app: Flask, settings: Settings) -> None:
         server = create_server(
             app, sockets=[door], threads=settings.web_threads, map={}, ident=None
         )

@@ -165,7 +165,7 @@ class ProcessPlatform:
         extra: Mapping[str, str] | None = None,
     ) -> None:
         self._folder = folder
-        self._databases = databases
+        self.databases = databases
         self._accounts = accounts
         self._admin = {"ADMIN_EMAIL": admin_email, "ADMIN_PASSWORD": admin_password}
         self._extra = dict(extra or {})
@@ -187,7 +187,7 @@ class ProcessPlatform:
         }
         return {
             "PATH": os.environ["PATH"],
-            "DATABASE_URL": self._databases[name],
+            "DATABASE_URL": self.databases[name],
             "BROKER_URL": self._accounts[name],
             "TOKEN_KEYS": f"http://127.0.0.1:{self._ports['gateway']}/api/auth/keys",
             "LOG_LEVEL": "WARNING",

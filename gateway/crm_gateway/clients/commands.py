@@ -49,8 +49,8 @@ def _set(session: Session, principal: Principal, client: Client, values: dict[st
     roles = roles_named(session, values["roles"]) if "roles" in values else client.assigned
     own_grants = values.get("own_grants", client.own_grants)
     require_no_more(principal, combined([own_grants, *(role.grants for role in roles)]))
-    plain = {name: values[name] for name in ("name", "team_id", "active") if name in values}
-    change_fields(client, {**plain, "own_grants": own_grants})
+    plain = {name: value for name, value in values.items() if name != "roles"}
+    change_fields(client, plain)
     if roles != client.assigned:
         client.assigned = roles
         client.updated_at = utc_now()

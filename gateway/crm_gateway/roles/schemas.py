@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from marshmallow import Schema, fields, validate
 
@@ -12,7 +13,7 @@ from crm_chassis.fields import Instant, Reference, Text
 _PERMISSION = re.compile(r"\*|[a-z][a-z_-]*(\.[a-z][a-z_-]*)*(\.\*)?")
 
 
-def grants_field(**kwargs: object) -> fields.Dict:
+def grants_field(**kwargs: Any) -> fields.Dict:
     """Permissions, or patterns ending in ``*``, each with its scope."""
     pattern = validate.Regexp(
         re.compile(rf"(?:{_PERMISSION.pattern})\Z"), error="Not a permission like sales.leads.read."

@@ -32,7 +32,7 @@ class KeySetAnswer(Schema):
     keys = fields.List(fields.Dict())
 
 
-def _form(required: list[str], **properties: str) -> dict[str, Any]:
+def _form(required: list[str], properties: dict[str, str]) -> dict[str, Any]:
     schema = {
         "type": "object",
         "required": required,
@@ -52,19 +52,23 @@ def _form(required: list[str], **properties: str) -> dict[str, Any]:
     }
 
 
+_TOKEN_FORM = _form(
+    ["grant_type"],
+    {
+        "grant_type": "password, client_credentials or refresh_token",
+        "username": "With password: the e-mail address.",
+        "password": "With password.",
+        "refresh_token": "With refresh_token.",
+        "client_id": "With client_credentials, unless sent by HTTP Basic.",
+        "client_secret": "With client_credentials, unless sent by HTTP Basic.",
+    },
+)
+_REVOCATION_FORM = _form(["token"], {"token": "An access or refresh token."})
+
+
 @blueprint.route("/token")
 class Token(MethodView):
-    @blueprint.doc(
-        **_form(
-            ["grant_type"],
-            grant_type="password, client_credentials or refresh_token",
-            username="With password: the e-mail address.",
-            password="With password.",  # noqa: S106 - a description
-            refresh_token="With refresh_token.",  # noqa: S106 - a description
-            client_id="With client_credentials, unless sent by HTTP Basic.",
-            client_secret="With client_credentials, unless sent by HTTP Basic.",  # noqa: S106
-        )
-    )
+    @blueprint.doc(**_TOKEN_FORM)
     @blueprint.response(200, TokenAnswer)
     def post(self) -> Any:
         """Sign in, or refresh a sign-in (RFC 6749)."""
@@ -75,7 +79,7 @@ class Token(MethodView):
         issued = _GRANTS[grant_type](current_gateway(), sent)
         answer = {
             "access_token": issued.access_token,
-            "token_type": issued.token_type,
+            "token_type": "Bearer",
             "expires_in": issued.expires_in,
         }
         if issued.refresh_token is not None:
@@ -85,7 +89,7 @@ class Token(MethodView):
 
 @blueprint.route("/revoke")
 class Revocation(MethodView):
-    @blueprint.doc(**_form(["token"], token="An access or refresh token."))  # noqa: S106
+    @blueprint.doc(**_REVOCATION_FORM)
     @blueprint.response(200)
     def post(self) -> Response:
         """Sign out: end the session of a token (RFC 7009)."""
@@ -110,7 +114,7 @@ def _refused(problem: Problem) -> Response:
     body = {
         "error": error,
         "error_description": problem.detail,
-        **body_of(problem, request.path),
+        **body_of(problem, request.root_path + request.path),
     }
     response: Response = jsonify(body)
     response.status_code = problem.status

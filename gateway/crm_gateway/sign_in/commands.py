@@ -53,16 +53,17 @@ def use_refresh_token(session: Session, secret: str) -> SignInSession | None:
     :returns: its session; None when the token is unknown or used, or the session is over.
     """
     now = utc_now()
-    first_use = session.execute(
+    first_use = session.scalar(
         update(RefreshToken)
         .where(RefreshToken.digest == digest(secret), RefreshToken.used_at.is_(None))
         .values(used_at=now)
-    ).rowcount
+        .returning(RefreshToken.digest)
+    )
     token = session.get(RefreshToken, digest(secret))
     if token is None:
         return None
     opened = session.get_one(SignInSession, token.session_id)
-    if not first_use:
+    if first_use is None:
         log.warning("refresh_token.reused", session=opened.id, principal=opened.principal_id)
         end_session(session, opened.id)
         return None

@@ -47,7 +47,6 @@ class Issued:
     access_token: str
     expires_in: int
     refresh_token: str | None
-    token_type: str = "Bearer"  # noqa: S105 - the name of a scheme
 
 
 def _wrong_sign_in() -> TokenRefused:

@@ -16,6 +16,8 @@ def principal_of(session: Session, session_id: str) -> Principal | None:
     opened = session.get(SignInSession, session_id)
     if opened is None or not opened.is_open(utc_now()):
         return None
-    model = User if opened.kind == "user" else Client
-    holder: User | Client | None = session.get(model, opened.principal_id)
+    key = opened.principal_id
+    holder: User | Client | None = (
+        session.get(User, key) if opened.kind == "user" else session.get(Client, key)
+    )
     return holder.as_principal() if holder is not None and holder.active else None

@@ -15,11 +15,10 @@ from crm_chassis.paging import Listing, Page, equals, page_schema
 from crm_chassis.web import Blueprint, check_version, reads, versioned
 from crm_gateway.authority import administers
 from crm_gateway.teams import commands, queries
-from crm_gateway.teams.commands import WRITE
 from crm_gateway.teams.models import Team
 from crm_gateway.teams.schemas import TeamFields, TeamRow, TeamView
 
-READ = "identity.teams.read"
+READ, WRITE = "identity.teams.read", "identity.teams.write"
 
 LISTING = Listing(
     Team,

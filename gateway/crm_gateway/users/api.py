@@ -16,10 +16,11 @@ from crm_chassis.paging import Listing, Page, equals, page_schema
 from crm_chassis.web import Blueprint, check_version, reads, versioned
 from crm_gateway.authority import administers, require_no_more
 from crm_gateway.users import commands, queries
-from crm_gateway.users.commands import WRITE
 from crm_gateway.users.models import User
 from crm_gateway.users.queries import READ
 from crm_gateway.users.schemas import NewPassword, UserFields, UserRow, UserView
+
+WRITE = "identity.users.write"
 
 LISTING = Listing(
     User,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from crm_chassis.fields import decimal_text
-from crm_chassis.outbox import record
 from sqlalchemy.orm import Session
 
+from crm_chassis.fields import decimal_text
+from crm_chassis.outbox import record
 from crm_marketing.campaigns.models import Campaign, StatusChange
 
 

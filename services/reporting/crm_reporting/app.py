@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from crm_chassis.service import Definition, create_service
-from crm_chassis.settings import Settings
 from flask import Flask
 
+from crm_chassis.service import Definition, create_service
+from crm_chassis.settings import Settings
 from crm_reporting import __version__
+from crm_reporting.kpis import api as kpis
 from crm_reporting.projections.fold import Projection
 from crm_reporting.projections.tables import metadata
+from crm_reporting.reports import api as reports
 from crm_reporting.subscriptions import subscriptions
 
 
@@ -22,6 +24,7 @@ def definition(settings: Settings) -> Definition:
         version=__version__,
         metadata=metadata,
         migrations=Path(__file__).parents[1] / "migrations",
+        blueprints=[kpis.blueprint, reports.blueprint],
         subscriptions=subscriptions(Projection(settings.zone)),
         archive_events=True,
     )

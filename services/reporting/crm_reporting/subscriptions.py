@@ -5,7 +5,6 @@ from __future__ import annotations
 from crm_chassis import directory
 from crm_chassis.processor import Subscriptions
 from crm_contracts import catalogue
-
 from crm_reporting.projections.fold import Projection
 
 

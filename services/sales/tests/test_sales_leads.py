@@ -134,3 +134,15 @@ def test_pages_follow_one_another_without_gap_or_repetition(sales: Harness) -> N
     assert [lead["score"] for lead in seen] == sorted((n % 3 for n in range(7)), reverse=True)
     assert problem_fields(rep.get("/v1/leads?cursor=nonsense")) == ["cursor"]
     assert problem_fields(rep.get("/v1/leads?colour=red")) == ["colour"]
+
+
+def test_a_lead_may_be_said_to_have_been_converted_earlier(sales: Harness) -> None:
+    lead, _ = taken_in(sales, created_on="2026-01-10")
+    rep, path = sales.as_user(), f"/v1/leads/{lead['id']}/conversion"
+    body = {"amount": "1200.00", "currency": "EUR"}
+    early = rep.post(path, json={**body, "converted_on": "2026-01-09"})
+    assert problem_fields(early) == ["converted_on"]
+    converted = rep.post(path, json={**body, "converted_on": "2026-01-20"})
+    assert converted.json["converted_on"] == "2026-01-20"
+    (deal,) = rep.get("/v1/opportunities").json["items"]
+    assert deal["opened_on"] == "2026-01-20"

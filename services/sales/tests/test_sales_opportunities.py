@@ -202,3 +202,18 @@ def test_the_export_is_the_list_as_csv(sales: Harness) -> None:
 def test_the_openapi_document_names_every_operation(sales: Harness) -> None:
     document = json.loads(sales.anonymous().get("/openapi.json").data)
     assert "/v1/opportunities/{opportunity_id}/win" in document["paths"]
+
+
+def test_a_deal_closed_on_an_earlier_day_was_in_its_stage_until_then(sales: Harness) -> None:
+    known_names(sales)
+    columns = {**MAPPING["columns"], "from": ["opened_on", "stage_since"]}
+    row = "D1,李娜,GTX Pro,Cancity,proposal,2025-02-01,,100\n"
+    assert imported(sales, row, columns=columns)[0]["created"] == 1
+    assert imported(sales, row, columns=columns)[0]["unchanged"] == 1
+    rep = sales.as_user()
+    (deal,) = rep.get("/v1/opportunities").json["items"]
+    assert deal["stage_since"] == "2025-02-01T00:00:00Z"
+    path, tag = f"/v1/opportunities/{deal['id']}/lose", {"If-Match": f'"{deal["version"]}"'}
+    assert rep.post(path, json={"reason": "price", "closed_on": "2025-02-21"}, headers=tag).json
+    seconds = sales.published()[-1].data["change"]["seconds_in_stage"]
+    assert 20 <= seconds / 86_400 < 22

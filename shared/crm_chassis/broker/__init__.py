@@ -32,6 +32,10 @@ class Delivery:
 class Publisher(Protocol):
     """Used by one thread at a time. After BrokerAway it is closed and replaced."""
 
+    @property
+    def connected(self) -> bool:
+        """False once the connection is lost."""
+
     def publish(self, messages: Sequence[Message]) -> set[str]:
         """Send all, and return the ids of those that the broker has taken charge of.
 

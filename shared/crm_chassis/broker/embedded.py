@@ -15,6 +15,7 @@ from typing import Any
 from crm_contracts.catalogue import Catalogue
 from kombu import Connection, Exchange, Producer, Queue
 from kombu.transport import memory
+from kombu.transport.virtual import BrokerState
 
 from crm_chassis.broker import Delivery, Message, Publisher, Subscription
 from crm_chassis.broker.kombu_subscription import KombuSubscription
@@ -27,15 +28,14 @@ _PATIENCE_SECONDS = 5.0
 class _Channel(memory.Channel):  # type: ignore[misc]  # kombu is untyped
     def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
         super()._put(queue, message, **kwargs)
-        with _Transport.arrived:
-            _Transport.arrived.notify_all()
+        with self.connection.arrived:
+            self.connection.arrived.notify_all()
 
 
 class _Transport(memory.Transport):  # type: ignore[misc]  # kombu is untyped
     """The memory transport, woken by what is put instead of polling for it."""
 
-    Channel = _Channel
-    arrived = threading.Condition()
+    arrived: threading.Condition
 
     def drain_events(self, connection: Any, timeout: float | None = None) -> Any:
         deadline = None if timeout is None else monotonic() + timeout
@@ -50,6 +50,13 @@ class _Transport(memory.Transport):  # type: ignore[misc]  # kombu is untyped
                     self.arrived.wait(left)
 
 
+def _own_transport() -> type[_Transport]:
+    """A transport with queues of its own: kombu keeps them in the class, one set a process."""
+    channel = type("Channel", (_Channel,), {"queues": {}})
+    state = {"Channel": channel, "global_state": BrokerState(), "arrived": threading.Condition()}
+    return type("Transport", (_Transport,), state)
+
+
 class Exchanges:
     """All that runs in this process: the ledger of events under way, by queue."""
 
@@ -58,6 +65,7 @@ class Exchanges:
         self._under_way: dict[str, set[str]] = {}
         self._changed = threading.Condition()
         self._exchange = Exchange(EXCHANGE, type="topic")
+        self._transport = _own_transport()
         self._declare()
 
     def _declare(self) -> None:
@@ -69,7 +77,7 @@ class Exchanges:
                     queue(channel).declare()
 
     def connect(self) -> Connection:
-        return Connection(transport=_Transport)
+        return Connection(transport=self._transport)
 
     def dispatch(self, producer: Any, messages: Sequence[Message]) -> set[str]:
         """Send what is not under way already, and wait for every subscriber.
@@ -125,6 +133,10 @@ class _Publisher:
         self._exchanges = exchanges
         self._connection = exchanges.connect()
         self._producer = Producer(self._connection.channel(), auto_declare=False)
+
+    @property
+    def connected(self) -> bool:
+        return True
 
     def publish(self, messages: Sequence[Message]) -> set[str]:
         return self._exchanges.dispatch(self._producer, messages)

@@ -47,6 +47,10 @@ class ConfirmingPublisher:
         self._session = _Session(parameters, exchange)
         self._session.open(_CONFIRM_SECONDS)
 
+    @property
+    def connected(self) -> bool:
+        return not self._session.ended
+
     def publish(self, messages: Sequence[Message]) -> set[str]:
         confirmed = self._session.publish(messages, _CONFIRM_SECONDS)
         if len(confirmed) < len(messages):
@@ -65,7 +69,7 @@ class _Session:
 
     def __init__(self, parameters: pika.URLParameters, exchange: str) -> None:
         self.failure: str | None = None
-        self._ended = False
+        self.ended = False
         self._exchange = exchange
         self._messages: Sequence[Message] = ()
         self._next = 0  # index of the next message to send
@@ -93,19 +97,20 @@ class _Session:
 
         :raises BrokerAway: it cannot.
         """
-        if not self._ready.wait(timeout) or self._ended:
+        if not self._ready.wait(timeout) or self.ended:
             self.close("not open in time")
             raise BrokerAway(f"cannot publish: {self.failure}")
 
     def publish(self, messages: Sequence[Message], timeout: float) -> set[int]:
         """The indexes of the messages that the broker has taken; of the others nothing is known."""
         settled = self._settled = threading.Event()
-        self._call(lambda: self._begin(messages))
-        if self._ended:
+        confirmed: set[int] = set()
+        self._call(lambda: self._begin(messages, confirmed))
+        if self.ended:
             settled.set()
         if not settled.wait(timeout):
             self.close(f"not confirmed within {timeout:g} s")
-        return self._confirmed
+        return confirmed
 
     def close(self, reason: str) -> None:
         self._call(lambda: self._close(reason))
@@ -122,7 +127,7 @@ class _Session:
         except Exception as error:  # whatever ends the loop must wake the caller
             self.failure = self.failure or repr(error)
         finally:
-            self._ended = True
+            self.ended = True
             self._ready.set()
             self._settled.set()
 
@@ -140,10 +145,10 @@ class _Session:
         self._channel = channel
         self._ready.set()
 
-    def _begin(self, messages: Sequence[Message]) -> None:
+    def _begin(self, messages: Sequence[Message], confirmed: set[int]) -> None:
         self._first_tag += self._next
         self._messages, self._next, self._oldest = messages, 0, 0
-        self._in_flight, self._confirmed = set(), set()
+        self._in_flight, self._confirmed = set(), confirmed
         self._send()
 
     def _send(self) -> None:
@@ -169,7 +174,7 @@ class _Session:
             self._oldest = last + 1
         self._in_flight -= settled
         if isinstance(answer, pika.spec.Basic.Ack):
-            self._confirmed |= settled
+            self._confirmed.update(settled)
         else:
             self.failure = "refused by the broker (nack)"
         self._send()

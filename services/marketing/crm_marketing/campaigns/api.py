@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask.views import MethodView
+from marshmallow import fields
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
 from crm_chassis.aggregate import visible_one, visible_to_change
 from crm_chassis.auth import current_principal, visible
 from crm_chassis.fields import Reference, changes_of
@@ -11,11 +16,6 @@ from crm_chassis.imports import Importer
 from crm_chassis.imports_api import Export
 from crm_chassis.paging import Listing, Page, at_least, at_most, equals, page_schema
 from crm_chassis.web import Blueprint, reads, versioned, writes
-from flask.views import MethodView
-from marshmallow import fields
-from sqlalchemy import Select, select
-from sqlalchemy.orm import Session
-
 from crm_marketing.campaigns import commands
 from crm_marketing.campaigns.models import Campaign
 from crm_marketing.campaigns.schemas import (

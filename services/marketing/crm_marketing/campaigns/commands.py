@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from crm_chassis import directory
 from crm_chassis.aggregate import assign, change_fields, default_owner
 from crm_chassis.auth import Principal
 from crm_chassis.database import new_id
 from crm_chassis.imports import Row, resolve, upsert
 from crm_chassis.problems import invalid
-from sqlalchemy.orm import Session
-
 from crm_marketing import events
 from crm_marketing.campaigns.models import Campaign
 

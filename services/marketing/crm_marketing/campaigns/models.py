@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from crm_chassis.aggregate import Owned, Versioned
-from crm_chassis.database import Amount
-from crm_chassis.problems import conflict
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crm_chassis.aggregate import Owned, Versioned
+from crm_chassis.database import Amount
+from crm_chassis.problems import conflict
 from crm_marketing.tables import Tables
 
 MOVES: dict[str, set[str]] = {

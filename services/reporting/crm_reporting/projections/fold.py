@@ -1,4 +1,4 @@
-"""A batch of events -> the projections, in a number of statements that does not grow with the batch.
+"""A batch of events -> the projections, in as many statements for one event as for thousands.
 
 Workers may fold at the same time: each takes its locks in one order (tables in that of ``STATES``,
 rows by key, rollups last), so they wait for one another and never in a ring.
@@ -90,7 +90,8 @@ class Projection:
             return {}
         table = self._tables[name]
         ids = sorted(observed)
-        new = {id_ for (id_,) in bulk.insert_new(connection, table, ("id",), [[id_] for id_ in ids])}
+        inserted = bulk.insert_new(connection, table, ("id",), [[id_] for id_ in ids])
+        new = {id_ for (id_,) in inserted}
         before: dict[str, Row] = {id_: {**_blank(table), "id": id_} for id_ in new}
         if old := [id_ for id_ in ids if id_ not in new]:
             before |= {row["id"]: row for row in bulk.locked(connection, table, old)}
@@ -134,8 +135,12 @@ class Projection:
             for rollup in _THROUGH_ACCOUNT:
                 sums.move(connection, self._tables, rollup, moved)
 
-    def _store(self, connection: Connection, name: str, changed: Changes) -> None:
-        rows = [tuple(after.values()) for before, after, _ in changed.values() if after is not before]
+    def _store(self, connection: Connection, name: str, changes: Changes) -> None:
+        rows = [
+            tuple(change.after.values())
+            for change in changes.values()
+            if change.after is not change.before
+        ]
         if rows:
             bulk.replace(connection, self._tables[name], rows)
 

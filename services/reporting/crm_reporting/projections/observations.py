@@ -1,4 +1,4 @@
-"""What one event tells: states, marks and facts that may be merged in any order, any number of times.
+"""What events tell: states, marks and facts, to be merged in any order, any number of times.
 
 A table's rows are the least upper bound of what was observed of them: of the fields, those with the
 largest sequence; of a mark, the largest. That is commutative, associative and idempotent, so the
@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 from crm_chassis.events import Event
 from crm_reporting.projections.columns import Fields, stage_key
 from crm_reporting.projections.rollups import LEAD, OPPORTUNITY, PROSPECT, WON
-
 
 
 @dataclass(slots=True)

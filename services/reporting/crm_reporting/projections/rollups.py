@@ -34,9 +34,12 @@ class Rollup:
 
     :ivar of: the table whose rows are summed.
     :ivar day: its column with the business day.
-    :ivar measures: names of the sums. Amounts are in ten-thousandths, times in days or seconds.
-    :ivar share: what one row adds to each measure; None when it is not counted at all. One of them
-        is a count, so that a row of sums is all zero only when nothing is counted in it.
+    :ivar measures: names of the sums, in whole units of days, seconds or pieces.
+    :ivar amounts: those of them that are amounts, in ten-thousandths of a currency.
+    :ivar dated_only: leave out what has no business day.
+    :ivar only: columns to the values that they must have for a row to be counted.
+    :ivar measured: what one row adds to each measure. One of them is a count, so that a row of sums
+        is all zero only when nothing is counted in it.
     :ivar dimensions: dimension to the column with its member, beside ``all`` and ``person``.
     :ivar person: the column with the person; their team is ``team_id``.
     :ivar grains: what is kept: sums by month alone for what stands, where a day tells nothing and
@@ -48,11 +51,23 @@ class Rollup:
     of: str
     day: str
     measures: tuple[str, ...]
-    share: Callable[[Row], Measures | None]
+    measured: Callable[[Row], Measures]
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dated_only: bool = False
+    amounts: frozenset[str] = frozenset()
     dimensions: Mapping[str, str] = field(default_factory=dict)
     person: str = "owner_id"
     through_account: bool = False
     grains: tuple[str, ...] = (DAY, MONTH)
+
+    def share(self, row: Row) -> Measures | None:
+        """What ``row`` adds to each measure; None when it is not counted."""
+        if self.dated_only and row[self.day] is None:
+            return None
+        for column, values in self.only.items():
+            if row[column] not in values:
+                return None
+        return self.measured(row)
 
     def members(self, row: Row, account: Row | None) -> list[Member]:
         """The rows of sums that ``row`` is counted in.
@@ -73,13 +88,11 @@ def _cycle(deal: Row) -> tuple[int, int]:
     return (deal["closed_on"] - deal["opened_on"]).days, 1
 
 
-def _closed(deal: Row) -> Measures | None:
-    if deal["stage_type"] == "won":
-        amount = deal["amount"]
-        return (1, amount or 0, int(amount is not None), deal["quantity"] or 0, *_cycle(deal), 0, 0, 0)
+def _closed(deal: Row) -> Measures:
     if deal["stage_type"] == "lost":
         return (0, 0, 0, 0, 0, 0, 1, *_cycle(deal))
-    return None
+    amount = deal["amount"]
+    return (1, amount or 0, int(amount is not None), deal["quantity"] or 0, *_cycle(deal), 0, 0, 0)
 
 
 def weighted(amount: int, probability: int) -> int:
@@ -87,9 +100,7 @@ def weighted(amount: int, probability: int) -> int:
     return (amount * probability + 50) // 100
 
 
-def _open(deal: Row) -> Measures | None:
-    if deal["stage_type"] != "open":
-        return None
+def _open(deal: Row) -> Measures:
     amount = deal["amount"] or 0
     return 1, amount, weighted(amount, deal["probability"]), deal["quantity"] or 0
 
@@ -107,10 +118,8 @@ def _lead(lead: Row) -> Measures:
     return 1, int(step >= PROSPECT), int(step >= OPPORTUNITY), int(step >= WON)
 
 
-def _resolved(ticket: Row) -> Measures | None:
+def _resolved(ticket: Row) -> Measures:
     seconds = ticket["resolution_seconds"]
-    if ticket["resolved_on"] is None:
-        return None
     return 1, seconds or 0, int(seconds is not None)
 
 
@@ -147,7 +156,9 @@ CLOSED_DEALS = Rollup(
         "lost_days",
         "lost_timed",
     ),
-    share=_closed,
+    amounts=frozenset({"won_value"}),
+    only={"stage_type": ("won", "lost")},
+    measured=_closed,
 )
 OPEN_DEALS = Rollup(
     name="rollup_open_deals",
@@ -157,7 +168,9 @@ OPEN_DEALS = Rollup(
     dimensions=_DEAL | {"stage": "stage"},
     through_account=True,
     measures=("count", "value", "weighted", "quantity"),
-    share=_open,
+    amounts=frozenset({"value", "weighted"}),
+    only={"stage_type": ("open",)},
+    measured=_open,
 )
 DEAL_STAGES = Rollup(
     name="rollup_deal_stages",
@@ -166,7 +179,7 @@ DEAL_STAGES = Rollup(
     grains=(MONTH,),
     dimensions={"stage": "stage", "furthest_stage": "furthest_stage"},
     measures=("count",),
-    share=_one,
+    measured=_one,
 )
 STAGE_TIMES = Rollup(
     name="rollup_stage_times",
@@ -174,7 +187,7 @@ STAGE_TIMES = Rollup(
     day="moved_on",
     dimensions={"stage": "from_stage"},
     measures=("count", "seconds"),
-    share=_move,
+    measured=_move,
 )
 STATUS_TIMES = Rollup(
     name="rollup_status_times",
@@ -182,7 +195,7 @@ STATUS_TIMES = Rollup(
     day="moved_on",
     dimensions={"status": "from_status"},
     measures=("count", "seconds"),
-    share=_move,
+    measured=_move,
 )
 LEADS = Rollup(
     name="rollup_leads",
@@ -195,15 +208,20 @@ LEADS = Rollup(
         "region": "region",
     },
     measures=("leads", "prospects", "opportunities", "won"),
-    share=_lead,
+    measured=_lead,
 )
 CUSTOMERS = Rollup(
     name="rollup_customers",
     of="accounts",
     day="created_on",
-    dimensions={"source": "source", "industry": "industry", "region": "region", "level": "level"},
+    dimensions={
+        "source": "source",
+        "industry": "industry",
+        "region": "region",
+        "customer_level": "level",
+    },
     measures=("count",),
-    share=_one,
+    measured=_one,
 )
 OPENED_TICKETS = Rollup(
     name="rollup_opened_tickets",
@@ -213,7 +231,7 @@ OPENED_TICKETS = Rollup(
     person="assignee_id",
     through_account=True,
     measures=("count",),
-    share=_one,
+    measured=_one,
 )
 RESOLVED_TICKETS = Rollup(
     name="rollup_resolved_tickets",
@@ -223,7 +241,8 @@ RESOLVED_TICKETS = Rollup(
     person="assignee_id",
     through_account=True,
     measures=("count", "seconds", "timed"),
-    share=_resolved,
+    dated_only=True,
+    measured=_resolved,
 )
 CAMPAIGNS = Rollup(
     name="rollup_campaigns",
@@ -231,7 +250,8 @@ CAMPAIGNS = Rollup(
     day="starts_on",
     dimensions={"campaign": "id", "channel": "channel"},
     measures=("count", "budget", "cost"),
-    share=_campaign,
+    amounts=frozenset({"budget", "cost"}),
+    measured=_campaign,
 )
 
 ROLLUPS = (

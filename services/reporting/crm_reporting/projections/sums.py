@@ -92,7 +92,7 @@ def _add(sums: dict[Member, Measures], member: Member, share: Measures) -> None:
 
 
 def _rows(grain: str, sums: _Sums) -> Iterator[tuple[Any, ...]]:
-    """Rows of a rollup table, values in the order of its columns, less those that change nothing."""
+    """Rows in the order of a rollup table's columns, less those that change nothing."""
     for (day, currency), by_member in (_by_month(sums) if grain == MONTH else sums).items():
         for (dimension, member, team), share in by_member.items():
             if any(share):

@@ -6,7 +6,7 @@ every database.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -26,10 +26,6 @@ from sqlalchemy import (
 from crm_reporting.projections.rollups import ACCOUNT, ROLLUPS, Rollup
 
 metadata = MetaData()
-
-
-class Amount(BigInteger):
-    """Ten-thousandths of a currency unit."""
 
 
 def _id(name: str) -> Column[Any]:
@@ -68,7 +64,7 @@ _state(
     _text("stage"),
     _text("stage_type", 10),
     Column("probability", Integer),
-    Column("amount", Amount),
+    Column("amount", BigInteger),
     _text("currency", 3),
     Column("quantity", BigInteger),
     Column("opened_on", Date),
@@ -126,8 +122,8 @@ _state(
     _text("name"),
     _text("channel", 100),
     _text("status", 20),
-    Column("budget", Amount),
-    Column("actual_cost", Amount),
+    Column("budget", BigInteger),
+    Column("actual_cost", BigInteger),
     _text("currency", 3),
     _id("owner_id"),
     _id("team_id"),
@@ -139,7 +135,7 @@ _state(
     _text("scope", 10),
     _id("member_id"),
     Column("month", Date),
-    Column("amount", Amount),
+    Column("amount", BigInteger),
     _text("currency", 3),
     Column("quantity", BigInteger),
     Index("targets_month", "month", "id"),
@@ -148,7 +144,7 @@ _state(
     "products",
     _text("name"),
     _text("series"),
-    Column("list_price", Amount),
+    Column("list_price", BigInteger),
     _text("currency", 3),
     Column("active", Boolean),
 )
@@ -183,18 +179,21 @@ Table(
     Column("stage_type", String(10), primary_key=True),
 )
 
-ROLLUP_KEY = ("dimension", "grain", "day", "member", "team", "currency")
+
+def _key(length: int) -> String:
+    """Text that is compared byte by byte, whatever the database's language: that is faster."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
 def _rollup_table(rollup: Rollup) -> Table:
     """Sums by day, and by month (``day`` is then its first); a query adds up the fewest it can."""
     columns: list[Column[Any] | Index] = [
-        Column("dimension", String(20), primary_key=True),
-        Column("grain", String(5), primary_key=True),
+        Column("dimension", _key(20), primary_key=True),
+        Column("grain", _key(5), primary_key=True),
         Column("day", Date, primary_key=True),
-        Column("member", String(200), primary_key=True),
-        Column("team", String(36), primary_key=True),
-        Column("currency", String(3), primary_key=True),
+        Column("member", _key(200), primary_key=True),
+        Column("team", _key(36), primary_key=True),
+        Column("currency", _key(3), primary_key=True),
     ]
     columns += [Column(measure, BigInteger, nullable=False) for measure in rollup.measures]
     if rollup.through_account:
@@ -213,7 +212,7 @@ def _rollup_table(rollup: Rollup) -> Table:
 for _rollup in ROLLUPS:
     _rollup_table(_rollup)
 
-Tables = dict[str, Table]
+Tables = Mapping[str, Table]
 """One whole set of the projections' tables, by the names they have when they stand."""
 
 STANDING: Tables = dict(metadata.tables)

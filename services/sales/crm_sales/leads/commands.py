@@ -11,9 +11,11 @@ from crm_chassis.aggregate import assign, change_fields, default_owner
 from crm_chassis.auth import Principal
 from crm_chassis.database import new_id, utc_now
 from crm_chassis.imports import Row, resolve, upsert
+from crm_chassis.problems import invalid
 from sqlalchemy.orm import Session
 
 from crm_sales import events, replicas
+from crm_sales.days import start_of
 from crm_sales.leads.models import Lead
 from crm_sales.opportunities import commands as opportunities
 
@@ -64,10 +66,14 @@ def convert(session: Session, lead: Lead, values: dict[str, Any], today: date) -
 
     :param lead: locked, so that two conversions at once follow one another.
     :returns: False when it was converted before; the lead says into what.
-    :raises Problem: 409 when the lead is out of the race.
+    :raises Problem: 409 when the lead is out of the race; 422 when it is to have been converted
+        before it came in.
     """
     if lead.status == "converted":
         return False
+    converted_on = values.get("converted_on", today)
+    if "converted_on" in values and converted_on < lead.created_on:
+        raise invalid(("converted_on", f"Before the lead came in, on {lead.created_on}."))
     account_name = values.get("account_name") or lead.company or lead.name
     account_id, contact_id = values.get("account_id", new_id()), new_id()
     opportunity = opportunities.open_from_lead(
@@ -81,7 +87,7 @@ def convert(session: Session, lead: Lead, values: dict[str, Any], today: date) -
             "source": lead.source,
             "owner_id": lead.owner_id,
             "team_id": lead.team_id,
-            "opened_on": today,
+            "opened_on": converted_on,
             **{
                 name: values[name]
                 for name in ("product_id", "amount", "currency", "quantity", "expected_close_on")
@@ -89,7 +95,7 @@ def convert(session: Session, lead: Lead, values: dict[str, Any], today: date) -
             },
         },
     )
-    conversion = lead.convert(account_id, account_name, contact_id, opportunity.id, today)
+    conversion = lead.convert(account_id, account_name, contact_id, opportunity.id, converted_on)
     events.lead_converted(session, lead, conversion)
     return True
 
@@ -117,4 +123,6 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
     for row in rows:
         if "owner_id" in row.values:
             row.values["team_id"] = teams.get(row.values["owner_id"])
+        if "status_since" in row.values:
+            row.values["status_since"] = start_of(row.values["status_since"])
     upsert(session, Lead, key, rows, create=create_row, change=change_row)

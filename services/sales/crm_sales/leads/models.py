@@ -11,6 +11,7 @@ from crm_chassis.problems import conflict
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crm_sales.days import moment_on
 from crm_sales.tables import Tables
 
 _WORKED = {"unqualified", "junk"}
@@ -99,7 +100,7 @@ class Lead(Versioned, Owned, Tables):
         """
         if self.status not in _CONVERTIBLE:
             raise conflict(f"A lead that is {self.status} cannot be converted.")
-        change = self._enter("converted", utc_now())
+        change = self._enter("converted", moment_on(on))
         self.account_id, self.contact_id = account_id, contact_id
         self.opportunity_id, self.converted_on = opportunity_id, on
         return Conversion(change, account_id, account_name, contact_id)

@@ -64,6 +64,7 @@ class ConversionFields(Schema):
     currency = Currency()
     quantity = fields.Integer(strict=True, validate=validate.Range(1, 10**9))
     expected_close_on = fields.Date()
+    converted_on = fields.Date(metadata={"description": "Today unless said otherwise."})
 
 
 class ConversionView(Schema):
@@ -90,6 +91,7 @@ class LeadRow(Schema):
     source = Text(100)
     score = fields.Integer(validate=_SCORE)
     status = fields.String(validate=validate.OneOf([s for s in STATUSES if s != "converted"]))
+    status_since = fields.Date()
     campaign = Text(200)
     owner = Text(200)
     created_on = fields.Date()

@@ -133,7 +133,7 @@ def _log(session: Session, opportunity: Opportunity, change: StageChange | None)
     origin = current_origin()
     session.add(
         StageEntry(
-            opportunity_id=opportunity.id,
+            opportunity=opportunity,
             from_stage=change.from_stage if change else None,
             to_stage=opportunity.stage,
             seconds=change.seconds if change else None,

@@ -13,9 +13,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm_sales import events, replicas
+from crm_sales.days import start_of
 from crm_sales.opportunities import commands, queries
 from crm_sales.opportunities.models import Opportunity, Stage
 from crm_sales.products.models import Product
+
+_STAGE = ("stage", "stage_since")
 
 
 def import_rows(session: Session, principal: Principal, key: str, rows: Sequence[Row]) -> None:
@@ -31,15 +34,19 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
         _check(row, stages)
         if "owner_id" in row.values:
             row.values["team_id"] = teams.get(row.values["owner_id"])
+        if "stage_since" in row.values:
+            row.values["stage_since"] = start_of(row.values["stage_since"])
     first = queries.first_stage(session, "open")
 
     def create(session: Session, values: dict[str, Any]) -> Opportunity:
         owner = {"owner_id": default_owner(principal), "team_id": principal.team_id}
-        rest = {name: value for name, value in values.items() if name != "stage"}
+        rest = {name: value for name, value in values.items() if name not in _STAGE}
         rest.setdefault("name", str(values[key]))
         stage = stages[values["stage"]] if "stage" in values else first
         product = products.get(values.get("product_id", ""))
         opportunity = commands.build(session, owner | rest, stage, product)
+        if "stage_since" in values:
+            opportunity.stage_since = values["stage_since"]
         events.opportunity_opened(session, opportunity)
         return opportunity
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from crm_chassis.aggregate import Owned, Versioned
 from crm_chassis.database import Amount, Id, Instant, Key, new_id, utc_now
 from crm_chassis.problems import conflict, invalid
 from sqlalchemy import ForeignKey, Index, String, Uuid
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from crm_sales.days import moment_on
 from crm_sales.tables import Tables
 
 DEFAULT_PIPELINE = "default"
@@ -105,7 +106,7 @@ class Opportunity(Versioned, Owned, Tables):
             raise invalid(("stage", "Win or lose the opportunity to close it."))
         if stage.key == self.stage:
             raise conflict(f"The opportunity is in {stage.key} already.")
-        return self._enter(stage, "stage_changed")
+        return self._enter(stage, "stage_changed", utc_now())
 
     def win(self, stage: Stage, on: date, amount: Decimal | None) -> StageChange:
         """Close the deal as won, at its final amount if one is given.
@@ -115,7 +116,7 @@ class Opportunity(Versioned, Owned, Tables):
         self._close(on)
         if amount is not None:
             self.amount = amount
-        return self._enter(stage, "won")
+        return self._enter(stage, "won", moment_on(on))
 
     def lose(self, stage: Stage, on: date, reason: str) -> StageChange:
         """Close the deal as lost.
@@ -124,7 +125,7 @@ class Opportunity(Versioned, Owned, Tables):
         """
         self._close(on)
         self.lost_reason = reason
-        return self._enter(stage, "lost")
+        return self._enter(stage, "lost", moment_on(on))
 
     def reopen(self, stage: Stage) -> StageChange:
         """Take up a closed deal again, in an open stage.
@@ -136,7 +137,7 @@ class Opportunity(Versioned, Owned, Tables):
         if stage.type != "open":
             raise invalid(("stage", "A deal is reopened in an open stage."))
         self.closed_on = self.lost_reason = None
-        return self._enter(stage, "reopened")
+        return self._enter(stage, "reopened", utc_now())
 
     def _require_open(self) -> None:
         if not self.is_open:
@@ -148,15 +149,14 @@ class Opportunity(Versioned, Owned, Tables):
             raise invalid(("closed_on", f"Before the deal was opened, on {self.opened_on}."))
         self.closed_on = on
 
-    def _enter(self, stage: Stage, kind: str) -> StageChange:
-        now = utc_now()
+    def _enter(self, stage: Stage, kind: str, moment: datetime) -> StageChange:
         change = StageChange(
             kind,
             self.stage,
             stage.key,
             self.stage_order,
             stage.position,
-            max(0, int((now - self.stage_since).total_seconds())),
+            max(0, int((moment - self.stage_since).total_seconds())),
         )
         self.place(stage)
         return change
@@ -181,6 +181,7 @@ class StageEntry(Tables):
     opportunity_id: Mapped[str] = mapped_column(
         Uuid(as_uuid=False), ForeignKey("opportunities.id", ondelete="CASCADE")
     )
+    opportunity: Mapped[Opportunity] = relationship()
     from_stage: Mapped[str | None] = mapped_column(String(64))
     to_stage: Mapped[str] = mapped_column(String(64))
     seconds: Mapped[int | None]

@@ -106,7 +106,7 @@ class OpportunityRow(Schema):
     """An opportunity as a row of a file has it.
 
     Account, product, campaign and owner go by external id or name. The row says the deal as it
-    stands, with the days on which it was opened and closed.
+    stands, with the days on which it was opened, came into its stage and was closed.
     """
 
     external_id = Text(200)
@@ -117,6 +117,7 @@ class OpportunityRow(Schema):
     owner = Text(200)
     source = Text(100)
     stage = fields.String(validate=validate.Length(1, 64))
+    stage_since = fields.Date()
     amount = MoneyAmount()
     currency = Currency()
     quantity = fields.Integer(validate=_QUANTITY)

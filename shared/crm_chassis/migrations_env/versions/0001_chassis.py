@@ -66,7 +66,7 @@ def upgrade() -> None:
     op.create_table(
         "directory_teams",
         _column("id", _ID, key=True),
-        _column("external_id", sa.String(100), null=True),
+        _column("external_id", sa.String(200), null=True),
         _column("name", sa.String(200)),
         _column("parent_id", _ID, null=True),
         _column("sequence", sa.Integer),
@@ -75,7 +75,7 @@ def upgrade() -> None:
     op.create_table(
         "directory_users",
         _column("id", _ID, key=True),
-        _column("external_id", sa.String(100), null=True),
+        _column("external_id", sa.String(200), null=True),
         _column("name", sa.String(200)),
         _column("team_id", _ID, null=True),
         _column("active", sa.Boolean),
@@ -91,7 +91,7 @@ def upgrade() -> None:
         _column("body", sa.LargeBinary, null=True),
         _column("used_at", _INSTANT),
     )
-    op.create_index("ix_idempotency_keys_used_at", "idempotency_keys", ["used_at"])
+    _indexes("idempotency_keys", used_at=("used_at",))
     _import_tables()
 
 

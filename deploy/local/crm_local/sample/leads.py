@@ -1,0 +1,119 @@
+"""Who asked the sample company, and what became of that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from random import Random
+
+from crm_local.sample.campaigns import Campaign
+from crm_local.sample.customers import SOURCES, Customer, job_title, some, some_rep
+from crm_local.sample.deals import some_campaign, some_course, some_purchase
+from crm_local.sample.names import Names
+from crm_local.sample.records import CURRENCY, Conversion, Move, Row, external_id, money, row
+from crm_local.sample.timeline import Timeline
+
+LEADS = 300
+_FROM_CUSTOMERS = 0.25
+_FRESH_DAYS = 10
+_LONGEST_DAYS = 35  # until it is known what becomes of a lead
+
+_FRESH = {"new": 6, "contacted": 4}
+_BECAME = {
+    "converted": 17,
+    "qualified": 16,
+    "nurturing": 15,
+    "contacted": 14,
+    "unqualified": 22,
+    "junk": 11,
+    "recycled": 5,
+}
+_SCORES = {"qualified": 70, "nurturing": 50, "contacted": 40, "new": 30}
+_FOLLOWING = {"new": "contacted", "contacted": "qualified", "nurturing": "qualified"}
+_MOVES_TODAY = 0.4
+
+
+def make_leads(
+    chance: Random,
+    timeline: Timeline,
+    names: Names,
+    customers: Sequence[Customer],
+    campaigns: Sequence[Campaign],
+) -> tuple[list[Row], dict[str, Move], dict[str, Conversion]]:
+    """Rows of leads, their moves and their conversions."""
+    rows: list[Row] = []
+    moves: dict[str, Move] = {}
+    conversions: dict[str, Conversion] = {}
+    for number in range(1, LEADS + 1):
+        key = external_id("lead", number)
+        came_in = timeline.some_day(chance)
+        became = some(chance, _FRESH if timeline.age(came_in) < _FRESH_DAYS else _BECAME)
+        decided_on = timeline.workday(came_in + timedelta(days=chance.randrange(_LONGEST_DAYS)))
+        since = min(max(came_in, decided_on), timeline.today)
+        customer = _customer(chance, customers, came_in)
+        if became == "converted":
+            conversions[key] = _conversion(chance, timeline, customer, since)
+            status, since = "qualified", came_in + (since - came_in) // 3
+        else:
+            status = became
+            if move := _step(chance, timeline, status, since):
+                moves[key] = move
+        source = some(chance, SOURCES)
+        campaign = some_campaign(chance, campaigns, source, came_in)
+        firm = customer.firm if customer else names.firm()
+        owner = customer.owner if customer else some_rep(chance, firm.market)
+        person = names.person(firm)
+        rows.append(
+            row(
+                external_id=key,
+                name=person.name,
+                company=firm.name,
+                job_title=job_title(chance, firm),
+                phone=person.phone,
+                email=person.email,
+                industry=firm.industry,
+                region=firm.market.region,
+                source=source,
+                score=_SCORES.get(status, 10) + chance.randrange(25),
+                status=status,
+                status_since=since,
+                campaign=campaign and campaign.external_id,
+                owner=external_id("user", owner.key),
+                created_on=came_in,
+            )
+        )
+    return rows, moves, conversions
+
+
+def _customer(chance: Random, customers: Sequence[Customer], day: date) -> Customer | None:
+    """Where the lead works, when that was a customer already."""
+    if chance.random() > _FROM_CUSTOMERS:
+        return None
+    return chance.choice([customer for customer in customers if customer.since <= day])
+
+
+def _step(chance: Random, timeline: Timeline, status: str, since: date) -> Move | None:
+    """A step that the salesperson takes today, with a lead that is not forgotten."""
+    forgotten = timeline.age(since) > _LONGEST_DAYS
+    if status not in _FOLLOWING or forgotten or chance.random() > _MOVES_TODAY:
+        return None
+    return Move(status, "status", {"status": _FOLLOWING[status]})
+
+
+def _conversion(
+    chance: Random, timeline: Timeline, customer: Customer | None, converted_on: date
+) -> Conversion:
+    purchase = some_purchase(chance)
+    course = some_course(chance, timeline, converted_on)
+    return Conversion(
+        {
+            "converted_on": converted_on.isoformat(),
+            "amount": money(purchase.amount),
+            "currency": CURRENCY,
+            "quantity": purchase.quantity,
+            "expected_close_on": course.expected_close_on.isoformat(),
+        },
+        purchase.product.external_id,
+        customer and customer.external_id,
+        course.from_first_stage(),
+    )

@@ -1,0 +1,160 @@
+"""One OpenAPI document of everything, and a page to browse it."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+
+from crm_gateway import documents
+from crm_gateway.testing_harness import Running, StubService, running_gateway, settings_for
+
+ITEM = {"type": "object", "properties": {"parent": {"$ref": "#/components/schemas/Item"}}}
+DOCUMENT = {
+    "openapi": "3.1.0",
+    "info": {"title": "CRM sales", "version": "1"},
+    "tags": [{"name": "items", "description": "Items"}],
+    "paths": {
+        "/v1/items/{id}": {
+            "parameters": [
+                {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+            ],
+            "get": {
+                "tags": ["items"],
+                "operationId": "get_item",
+                "responses": {
+                    "200": {
+                        "description": "An item",
+                        "content": {
+                            "application/json": {"schema": {"$ref": "#/components/schemas/Item"}}
+                        },
+                    },
+                    "404": {"$ref": "#/components/responses/NotFound"},
+                },
+            },
+        }
+    },
+    "components": {
+        "schemas": {"Item": ITEM},
+        "responses": {"NotFound": {"description": "None"}},
+        "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+    },
+}
+
+
+@pytest.fixture
+def service(service: StubService) -> StubService:
+    def behave(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        assert environ["PATH_INFO"] == "/openapi.json"
+        body = json.dumps(DOCUMENT).encode()
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+    service.behaviour = behave
+    return service
+
+
+def merged(gateway: Running) -> dict[str, Any]:
+    answer = gateway.call("GET", "/api/openapi.json")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def strings(value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            if isinstance(entry, str):
+                yield key, entry
+            yield from strings(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from strings(entry)
+
+
+def test_every_service_is_in_it_under_its_own_names(gateway: Running, service: StubService) -> None:
+    document = merged(gateway)
+    assert document["x-unavailable"] == ["reporting"]
+    for slug, prefix in (("sales", "Sales"), ("service-desk", "ServiceDesk")):
+        path = document["paths"][f"/api/{slug}/v1/items/{{id}}"]
+        operation = path["get"]
+        assert operation["tags"] == [f"{slug}: items"]
+        schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+        assert schema == {"$ref": f"#/components/schemas/{prefix}Item"}
+        assert operation["responses"]["404"] == {"$ref": f"#/components/responses/{prefix}NotFound"}
+        inner = document["components"]["schemas"][f"{prefix}Item"]["properties"]["parent"]
+        assert inner == {"$ref": f"#/components/schemas/{prefix}Item"}
+    for path in ("/api/auth/token", "/api/identity/v1/users", "/api/identity/v1/me"):
+        assert path in document["paths"]
+    assert not [path for path in document["paths"] if not path.startswith("/api/")]
+
+
+def test_it_holds_together(gateway: Running, service: StubService) -> None:
+    document = merged(gateway)
+    for key, value in strings(document):
+        if key == "$ref":
+            target: Any = document
+            for step in value.removeprefix("#/").split("/"):
+                target = target[step]
+    operation_ids = [value for key, value in strings(document) if key == "operationId"]
+    assert len(operation_ids) == len(set(operation_ids))
+    tags = [tag["name"] for tag in document["tags"]]
+    assert len(tags) == len(set(tags))
+    assert document["components"]["securitySchemes"].keys() == {"bearer", "signIn"}
+    operations = list(schemathesis.openapi.from_dict(document).get_all_operations())
+    assert len(operations) > 25
+    assert all(operation.ok() for operation in operations)
+
+
+def test_it_is_fetched_once_in_a_while(
+    tmp_path: Path, service: StubService, service_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_gateway(settings_for(tmp_path, service_address)) as gateway:
+        assert merged(gateway)["x-unavailable"] == []
+        fetched = len(service.seen)
+        assert fetched == 5
+        merged(gateway)
+        assert len(service.seen) == fetched
+        monkeypatch.setattr(documents, "COMPLETE_SECONDS", -1.0)
+        gateway.gateway.documents._merged = None
+        merged(gateway)
+        merged(gateway)
+        assert len(service.seen) == 3 * fetched
+
+
+@pytest.mark.parametrize("body", [b"not json", b"[]"])
+def test_a_service_without_a_document_is_left_out(
+    gateway: Running, service: StubService, body: bytes
+) -> None:
+    def behave(_environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+    service.behaviour = behave
+    document = merged(gateway)
+    assert len(document["x-unavailable"]) == 5
+    assert "/api/identity/v1/users" in document["paths"]
+
+
+def test_the_page_and_all_it_needs_come_from_here(gateway: Running) -> None:
+    page = gateway.call("GET", "/api/docs/")
+    assert page.status == 200
+    text = page.data.decode()
+    assert "/api/openapi.json" in text
+    links = re.findall(r'(?:src|href)="([^"]+)"', text)
+    assert len(links) >= 4
+    for link in links:
+        assert link.startswith("/api/docs/"), link
+        assert gateway.call("GET", link).status == 200, link
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+    assert page.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_page_is_found_without_its_slash(gateway: Running) -> None:
+    answer = gateway.call("GET", "/api/docs")
+    assert answer.status == 308
+    assert answer.headers["Location"].endswith("/api/docs/")

@@ -1,0 +1,132 @@
+"""What can be done with accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from crm_chassis import directory
+from crm_chassis.aggregate import assign, change_fields, default_owner
+from crm_chassis.auth import Principal
+from crm_chassis.database import new_id, utc_now
+from crm_chassis.imports import Row, resolve, upsert
+from crm_chassis.problems import invalid
+from crm_customer import events
+from crm_customer.accounts import queries
+from crm_customer.accounts.models import Account
+
+WRITE = "customer.accounts.write"
+
+
+def create(session: Session, principal: Principal, values: dict[str, Any], today: date) -> Account:
+    """Add an account; it belongs to the given owner, or else to who adds it.
+
+    :raises Problem: 422 when there is no such parent, or a revenue is given without its currency.
+    """
+    if parent_id := values.get("parent_id"):
+        queries.require_visible(session, parent_id, "parent_id")
+    account = _new(values, today)
+    assign(session, account, values.get("owner_id", default_owner(principal)), WRITE)
+    session.add(account)
+    events.account_created(session, account)
+    return account
+
+
+def _new(values: dict[str, Any], today: date) -> Account:
+    _require_currency(values)
+    return Account(**{"id": new_id(), "created_on": today} | values)
+
+
+def change(session: Session, account: Account, changes: dict[str, Any]) -> bool:
+    """Change the given fields; a new owner brings a new team.
+
+    :returns: False when they were so already; then nothing is told.
+    :raises Problem: 422 when there is no such parent, the account would own itself, or a revenue
+        is left without its currency.
+    """
+    parent_id = changes.get("parent_id")
+    if parent_id and parent_id != account.parent_id:
+        queries.require_visible(session, parent_id, "parent_id")
+    _require_consistent(session, account, changes, "parent_id")
+    if "owner_id" in changes and changes["owner_id"] != account.owner_id:
+        assign(session, account, changes["owner_id"], WRITE)
+        change_fields(account, changes)
+    elif not change_fields(account, changes):
+        return False
+    events.account_changed(session, account)
+    return True
+
+
+def _require_consistent(
+    session: Session, account: Account, changes: Mapping[str, Any], parent_field: str
+) -> None:
+    """:raises Problem: 422; a wrong parent is named as ``parent_field``."""
+    present = {"annual_revenue": account.annual_revenue, "currency": account.currency}
+    _require_currency(present | dict(changes))
+    parent_id = changes.get("parent_id")
+    if parent_id is None or parent_id == account.parent_id:
+        return
+    session.flush()  # parents given earlier in this transaction count
+    queries.lock_trees(session)  # two moves at once could each be right, and a circle together
+    if queries.stands_below(session, parent_id, account.id):
+        raise invalid((parent_field, "The account would own itself."))
+
+
+def _require_currency(values: Mapping[str, Any]) -> None:
+    if values.get("annual_revenue") is not None and values.get("currency") is None:
+        raise invalid(("currency", "Needed with annual_revenue."))
+
+
+def import_rows(session: Session, principal: Principal, key: str, rows: Sequence[Row]) -> None:
+    """Upsert accounts; a row's parent may stand anywhere in the same chunk, or before it."""
+    resolve(session, rows, "owner", "owner_id", directory.users)
+    teams = directory.teams_of(session, (row.values.get("owner_id") for row in rows))
+    today = utc_now().date()
+
+    def create_row(session: Session, values: dict[str, Any]) -> Account:
+        owner = {"owner_id": default_owner(principal), "team_id": principal.team_id}
+        account = _new(owner | values, today)
+        session.add(account)
+        events.account_created(session, account)
+        return account
+
+    def change_row(session: Session, account: Account, values: dict[str, Any]) -> bool:
+        _require_consistent(session, account, values, "parent")
+        if not change_fields(account, values):
+            return False
+        events.account_changed(session, account)
+        return True
+
+    for row in rows:
+        if "owner_id" in row.values:
+            row.values["team_id"] = teams.get(row.values["owner_id"])
+    waiting = list(rows)
+    while waiting:
+        ready = _take_ready(session, waiting)
+        upsert(session, Account, key, ready, create=create_row, change=change_row)
+        session.flush()
+
+
+def _take_ready(session: Session, waiting: list[Row]) -> list[Row]:
+    """Take the rows out of ``waiting`` whose parents are stored by now, and give them their ids.
+
+    When no parent will come any more, the rows that wait for one are refused.
+    """
+    parents = (row.values["parent"] for row in waiting if "parent" in row.values)
+    known = directory.find(session, Account.__table__, parents)
+    ready: list[Row] = []
+    orphans: list[Row] = []
+    for row in waiting:
+        parent = row.values.get("parent")
+        (ready if parent is None or parent in known else orphans).append(row)
+    if not ready:
+        for row in orphans:
+            row.refuse("parent", "No account has this external id or name, or several have it.")
+    waiting[:] = [row for row in orphans if not row.refused]
+    for row in ready:
+        if parent := row.values.pop("parent", None):
+            row.values["parent_id"] = known[parent]
+    return ready

@@ -1,0 +1,1 @@
+"""The KPIs: what they are, and how they are answered from the projections."""

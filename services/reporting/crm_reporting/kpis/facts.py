@@ -1,0 +1,179 @@
+"""The facts behind a figure: the rows that were summed, page by page."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import ColumnElement, Select, Table, select
+
+from crm_chassis.problems import invalid
+from crm_reporting.kpis.kpi import Funnel, Kpi, Sum
+from crm_reporting.kpis.narrowing import conditions, steps_taken
+from crm_reporting.kpis.questions import Question, check
+from crm_reporting.kpis.targets import standing
+from crm_reporting.projections.rollups import Rollup, Row
+from crm_reporting.projections.tables import STANDING
+
+TARGETS = "targets"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One row behind a figure.
+
+    :ivar kind: the table it is a row of: opportunities, leads, stage_moves, targets, ...
+    :ivar sums: what it adds to each component of the KPI.
+    """
+
+    kind: str
+    id: str
+    name: str | None
+    day: date | None
+    currency: str | None
+    sums: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FactPage:
+    """Part of the facts, and the cursor of the next part, None at the end."""
+
+    items: list[Fact]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Rows of one rollup's table that add to some components."""
+
+    rollup: Rollup
+    components: Mapping[str, Sum]
+    condition: ColumnElement[bool]
+
+
+def facts(kpi: Kpi, question: Question, limit: int, cursor: str | None) -> FactPage:
+    """The facts behind the total of what the question's figures would be.
+
+    :param cursor: of an earlier page; None for the first.
+    :raises Problem: as :func:`~crm_reporting.kpis.questions.check` says; 422 for a wrong cursor.
+    """
+    check(kpi, question)
+    sources = []
+    for rollup in kpi.rollups:
+        own = {name: part for name, part in kpi.components.items() if part.rollup is rollup}
+        sources.append(_Source(rollup, own, conditions(question, rollup, kpi.within)))
+    return _page(question, sources, limit, cursor, with_targets=kpi.uses_targets)
+
+
+def funnel_facts(
+    asked: Funnel, question: Question, step: str, limit: int, cursor: str | None
+) -> FactPage:
+    """The members of a cohort that took a step.
+
+    :raises Problem: as :func:`facts`; 422 for a step that the funnel does not have.
+    """
+    check(asked, question)
+    measure = asked.rollup.measures[0]
+    condition = conditions(question, asked.rollup) & steps_taken(asked, question, step)
+    source = _Source(asked.rollup, {measure: Sum(asked.rollup, measure)}, condition)
+    return _page(question, [source], limit, cursor, with_targets=False)
+
+
+def _page(
+    question: Question,
+    sources: Sequence[_Source],
+    limit: int,
+    cursor: str | None,
+    *,
+    with_targets: bool,
+) -> FactPage:
+    place, after = _decode(cursor, len(sources) + with_targets) if cursor else (0, None)
+    items: list[tuple[int, Fact]] = []
+    for number in range(place, len(sources) + with_targets):
+        found = (
+            _of_source(question, sources[number], after, limit + 1)
+            if number < len(sources)
+            else _of_targets(question, after)
+        )
+        for fact in found:
+            items.append((number, fact))
+            if len(items) > limit:
+                last_number, last = items[limit - 1]
+                return FactPage([fact for _, fact in items[:limit]], _encode(last_number, last.id))
+        after = None
+    return FactPage([fact for _, fact in items], None)
+
+
+def _of_source(
+    question: Question, source: _Source, after: str | None, chunk: int
+) -> Iterator[Fact]:
+    """What adds something, in the order of the ids."""
+    table = STANDING[source.rollup.of]
+    statement = _statement(question, table, source).limit(chunk)
+    while True:
+        later = statement if after is None else statement.where(table.c.id > after)
+        rows = question.session.execute(later).mappings().all()
+        for row in rows:
+            fact = _fact(source, row)
+            if any(fact.sums.values()):
+                yield fact
+        if len(rows) < chunk:
+            return
+        after = rows[-1]["id"]
+
+
+def _statement(question: Question, table: Table, source: _Source) -> Select[Any]:
+    statement = select(table)
+    if source.rollup.through_account:
+        accounts = STANDING["accounts"]
+        statement = statement.outerjoin(accounts, accounts.c.id == table.c.account_id)
+    if question.currency is not None and "currency" in table.c:
+        statement = statement.where(table.c.currency == question.currency)
+    return statement.where(source.condition).order_by(table.c.id)
+
+
+def _fact(source: _Source, row: Row) -> Fact:
+    rollup = source.rollup
+    shares = dict(zip(rollup.measures, rollup.share(row) or (), strict=False))
+    sums = {name: shares.get(part.measure, 0) for name, part in source.components.items()}
+    return Fact(rollup.of, row["id"], _name(row), row[rollup.day], row.get("currency"), sums)
+
+
+def _name(row: Row) -> str | None:
+    """What a person calls the row."""
+    if "from_stage" in row:
+        return f"{row['from_stage']} -> {row['to_stage']}"
+    if "from_status" in row:
+        return f"{row['from_status']} -> {row['to_status']}"
+    return next((row[column] for column in ("name", "company", "number") if column in row), None)
+
+
+def _of_targets(question: Question, after: str | None) -> Iterator[Fact]:
+    found = {found.target.id: found.target for found in standing(question)}
+    for id_, target in sorted(found.items()):
+        if after is not None and id_ <= after:
+            continue
+        if question.currency in (None, target.currency):
+            sums = {"target": target.amount or 0}
+            yield Fact(TARGETS, id_, target.scope, target.month, target.currency, sums)
+
+
+def _encode(source: int, id_: str) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps([source, id_])).decode().rstrip("=")
+
+
+def _decode(cursor: str, sources: int) -> tuple[int, str]:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        source, id_ = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        if source not in range(sources):
+            raise ValueError(source)
+        return source, str(UUID(id_))
+    except (binascii.Error, ValueError, TypeError, AttributeError):
+        raise invalid(("cursor", "Not a cursor of these facts.")) from None

@@ -1,0 +1,1 @@
+"""Reports: several KPIs side by side, for a reader."""

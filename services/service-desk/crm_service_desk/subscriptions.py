@@ -1,0 +1,10 @@
+"""What service desk reacts to: event type -> handler."""
+
+from crm_service_desk.replicas import on_account, on_contact
+
+SUBSCRIPTIONS = {
+    "crm.customer.account.created.v1": on_account,
+    "crm.customer.account.changed.v1": on_account,
+    "crm.customer.contact.created.v1": on_contact,
+    "crm.customer.contact.changed.v1": on_contact,
+}
