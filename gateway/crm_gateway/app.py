@@ -82,7 +82,12 @@ def create_app(settings: GatewaySettings | None = None, **parts: Any) -> Flask:
         access_tokens, Principals(service.database), RequestLimits(storage, settings.rate_limit)
     )
     upstreams = {
-        route.service: Upstream(route, settings.address_of(route), settings.upload_bytes)
+        route.service: Upstream(
+            route,
+            settings.address_of(route),
+            settings.upload_bytes,
+            settings.requests_per_service,
+        )
         for route in ROUTES
         if route.setting is not None
     }

@@ -5,6 +5,7 @@ Plain WSGI and no framework: a hop through Flask would cost more than the forwar
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -31,8 +32,6 @@ Headers = list[tuple[str, str]]
 
 BLOCK = 64 * 1024
 """Bytes moved at a time. A body or an answer that says it is no longer is moved whole."""
-POOL_CONNECTIONS = 64
-"""Kept open to each service; one more than these is opened when needed and closed after use."""
 RETRY_AFTER = {"Retry-After": "2"}
 
 _RequestBody = bytes | Iterable[bytes] | None
@@ -91,9 +90,11 @@ class Upstream:
 
     :param address: base address of the service, ``http://sales:8000``.
     :param upload_bytes: the largest file that an import takes.
+    :param requests: how many it may be asked at once: fewer than the gateway has threads, so that
+        a slow service does not take them all, and the other services with them.
     """
 
-    def __init__(self, route: Route, address: str, upload_bytes: int) -> None:
+    def __init__(self, route: Route, address: str, upload_bytes: int, requests: int) -> None:
         self.route = route
         self.address = address.rstrip("/")
         parts = urlsplit(self.address)
@@ -103,9 +104,8 @@ class Upstream:
         self._timeout = urllib3.Timeout(connect=route.connect_seconds, read=route.read_seconds)
         # urllib3 sends a body under the time-out for connecting, too short for a streamed one.
         self._streaming_timeout = urllib3.Timeout(route.read_seconds)
-        self._pool = urllib3.connectionpool.connection_from_url(
-            self.address, maxsize=POOL_CONNECTIONS, block=False
-        )
+        self._pool = urllib3.connectionpool.connection_from_url(self.address, maxsize=requests)
+        self._places = threading.BoundedSemaphore(requests)
 
     def forward(self, environ: Environ, path: str, headers: Mapping[str, str]) -> Answer:
         """Send the request in ``environ`` on to ``path``, and give the service's answer.
@@ -121,8 +121,12 @@ class Upstream:
         target = self._base_path + quote(path.encode("latin-1"), safe=_PATH_CHARACTERS)
         if query := environ.get("QUERY_STRING"):
             target = f"{target}?{query}"
-        response = self._send(method, target, body, sent)
-        return self._answer(response)
+        if not self._places.acquire(blocking=False):
+            raise self._busy()
+        try:
+            return self._answer(self._send(method, target, body, sent))
+        finally:
+            self._places.release()
 
     def fetch(self, path: str) -> bytes:
         """A public document of the service.
@@ -227,6 +231,12 @@ class Upstream:
         path = parts.path.removeprefix(self._base_path)
         public = self.route.prefix + path if path.startswith("/") else path
         return f"{public}?{parts.query}" if parts.query else public
+
+    def _busy(self) -> Problem:
+        log.warning("upstream.busy", service=self.route.service)
+        return Problem(
+            503, "service-busy", f"{self.route.service} has too much to do.", headers=RETRY_AFTER
+        )
 
     def _away(self, error: Exception) -> Problem:
         log.warning("upstream.away", service=self.route.service, error=str(error))

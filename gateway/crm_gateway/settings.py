@@ -36,6 +36,8 @@ class GatewaySettings(Settings):
     admin_password: str = ""
     """Their password; made up when empty."""
 
+    web_threads: int = 32
+    """More than a service has: most of them wait for one."""
     access_token_seconds: int = 900
     session_days: int = 30
     """A sign-in can be refreshed for so long."""
@@ -66,6 +68,11 @@ class GatewaySettings(Settings):
     def sealing_key_bytes(self) -> bytes:
         padded = self.sealing_key + "=" * (-len(self.sealing_key) % 4)
         return base64.b64decode(padded, altchars=b"-_", validate=True)
+
+    @property
+    def requests_per_service(self) -> int:
+        """How many requests may wait for one service: three threads in four."""
+        return max(1, self.web_threads * 3 // 4)
 
     def address_of(self, route: Route) -> str:
         """Base address of the service of ``route``."""

@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -365,6 +366,33 @@ def test_a_slow_service_is_a_504(admin: Caller, service: StubService) -> None:
     service.behaviour = behave
     problem(admin.get(ACCOUNTS), 504, "service-slow")
     enough.set()
+
+
+def test_a_slow_service_does_not_take_the_others_with_it(
+    tmp_path: Path, service: StubService, service_address: str
+) -> None:
+    enough, waiting = threading.Event(), threading.Semaphore(0)
+
+    def behave(environ: Any, start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/v1/slow":
+            waiting.release()
+            assert enough.wait(10)
+        start_response("204 No Content", [])
+        return []
+
+    service.behaviour = behave
+    settings = settings_for(tmp_path, service_address, web_threads=4)
+    with running_gateway(settings) as gateway, ThreadPoolExecutor(3) as pool:
+        admin = gateway.sign_in()
+        slow = [pool.submit(admin.get, "/api/customer/v1/slow") for _ in range(3)]
+        assert all(waiting.acquire(timeout=5) for _ in slow)
+        answer = admin.get(ACCOUNTS)
+        problem(answer, 503, "service-busy")
+        assert answer.headers["Retry-After"] == "2"
+        assert admin.get("/api/sales/v1/leads").status == 204
+        enough.set()
+        assert {future.result().status for future in slow} <= {204, 504}
+        assert admin.get(ACCOUNTS).status == 204
 
 
 @dataclass

@@ -127,13 +127,15 @@ class Importer:
     :ivar schema: validates one mapped row; every value comes as text.
     :ivar apply: upserts rows by the key field in the given transaction, sets each row's
         ``outcome`` or refuses it.
-    :ivar permission: what the importing principal needs.
+    :ivar permission: what the importing principal needs, for all records.
+    :ivar keys: the unique fields by which a row may find what it changes.
     """
 
     resource: str
     schema: type[Schema]
     apply: Callable[[Session, Principal, str, Sequence[Row]], None]
     permission: str
+    keys: Sequence[str] = ("external_id",)
 
 
 def _texts(value: Any) -> list[str]:
@@ -170,9 +172,11 @@ class FieldMapping:
             (column for column, to in self.columns.items() if field_name in _texts(to)), None
         )
 
-    def targets(self) -> set[str]:
-        mapped = {target for to in self.columns.values() for target in _texts(to)}
-        return mapped | set(self.constants)
+    def targets(self) -> Counter[str]:
+        """How many columns and constants feed each field."""
+        mapped = Counter(target for to in self.columns.values() for target in _texts(to))
+        mapped.update(self.constants.keys())
+        return mapped
 
 
 def open_job(
@@ -186,15 +190,9 @@ def open_job(
     """Create a job that waits for its file.
 
     :returns: the job's id.
-    :raises Problem: 422 when the mapping names fields that the resource does not have, or lacks
-        the key.
+    :raises Problem: 422 naming what is wrong with the mapping.
     """
-    known = set(importer.schema().fields)
-    unknown = sorted((mapping.targets() | set(mapping.values) | {mapping.key}) - known)
-    errors = [(name, f"{importer.resource} have no such field.") for name in unknown]
-    if not unknown and mapping.key not in mapping.targets():
-        errors.append((mapping.key, "The key is fed by no column."))
-    if errors:
+    if errors := list(_mapping_errors(importer, mapping)):
         raise invalid(*errors)
     job_id = new_id()
     session.execute(
@@ -215,6 +213,19 @@ def open_job(
         },
     )
     return job_id
+
+
+def _mapping_errors(importer: Importer, mapping: FieldMapping) -> Iterator[tuple[str, str]]:
+    known, fed = set(importer.schema().fields), mapping.targets()
+    for name in sorted((set(fed) | set(mapping.values)) - known):
+        yield name, f"{importer.resource} have no such field."
+    for name, times in fed.items():
+        if times > 1:
+            yield name, "Fed more than once."
+    if mapping.key not in importer.keys:
+        yield "key", f"Can be: {', '.join(importer.keys)}."
+    elif mapping.key not in fed:
+        yield mapping.key, "The key is fed by no column."
 
 
 def read_csv(stream: IO[bytes], required: Iterable[str]) -> Iterator[dict[str, str]]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Protocol, TypeVar
 
-from crm_contracts.catalogue import Catalogue
 from opentelemetry.propagate import inject
 from sqlalchemy import (
     Column,
@@ -34,6 +33,7 @@ from sqlalchemy.orm import Session
 from crm_chassis.context import Origin, current_origin
 from crm_chassis.database import UTCDateTime, chassis_metadata, new_id, utc_now
 from crm_chassis.events import Event
+from crm_contracts.catalogue import Catalogue
 
 event_log = Table(
     "event_log",

@@ -42,8 +42,8 @@ class Filter:
 def equals(
     column: Column, field: type[fields.Field[Any]] = fields.String, right: str | None = None
 ) -> Filter:
-    """``?stage=won``, or one of several: ``?stage=won,lost``."""
-    return Filter(_Several(field()), column.in_, right)
+    """``?stage=won``, or one of several: ``?stage=won&stage=lost``."""
+    return Filter(fields.List(field(), validate=validate.Length(1, 100)), column.in_, right)
 
 
 def at_least(column: Column, field: type[fields.Field[Any]]) -> Filter:
@@ -54,17 +54,6 @@ def at_least(column: Column, field: type[fields.Field[Any]]) -> Filter:
 def at_most(column: Column, field: type[fields.Field[Any]]) -> Filter:
     """``?amount_to=100``: that or less."""
     return Filter(field(), lambda value: column <= value)
-
-
-class _Several(fields.Field[list[Any]]):
-    """Values separated by commas."""
-
-    def __init__(self, inner: fields.Field[Any]) -> None:
-        super().__init__()
-        self._inner = inner
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
-        return [self._inner.deserialize(part) for part in str(value).split(",")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,8 @@ def _from_http(error: HTTPException) -> Problem:
     return Problem(status, code, error.description or HTTPStatus(status).phrase, headers=headers)
 
 
-def _from_database(error: DBAPIError) -> Problem:
+def from_database(error: DBAPIError) -> Problem:
+    """What a client is told of an error of the database."""
     if isinstance(error, IntegrityError):
         log.info("request.conflict", error=str(error.orig))
         return conflict("The change contradicts what is already stored.")
@@ -148,7 +149,7 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(DBAPIError)
     def _database(error: DBAPIError) -> Response:
-        return respond(_from_database(error))
+        return respond(from_database(error))
 
     @app.errorhandler(Exception)
     def _unexpected(error: Exception) -> Response:

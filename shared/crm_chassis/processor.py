@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
-from crm_contracts.catalogue import Catalogue, UnknownEventType
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
@@ -22,6 +21,7 @@ from crm_chassis.context import Origin, acting
 from crm_chassis.database import Database, utc_now
 from crm_chassis.events import Event, MalformedEvent, Refused, decode
 from crm_chassis.telemetry import Telemetry
+from crm_contracts.catalogue import Catalogue, UnknownEventType
 
 log = structlog.get_logger(__name__)
 

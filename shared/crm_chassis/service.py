@@ -13,7 +13,6 @@ import flask_smorest
 import structlog
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.common import resolve_schema_instance
-from crm_contracts.catalogue import Catalogue, catalogue
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 from prometheus_client import CollectorRegistry
@@ -40,6 +39,7 @@ from crm_chassis.settings import Settings
 from crm_chassis.telemetry import Telemetry, exporter_for
 from crm_chassis.web import Blueprint
 from crm_chassis.worker import Loop, Worker, housekeeping
+from crm_contracts.catalogue import Catalogue, catalogue
 
 _OWN_THREADS = 6  # connections of the worker's loops, beside those of the requests
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from crm_contracts import catalogue
 from flask import Flask
 from joserfc import jwt
 from joserfc.jwk import KeySet, OKPKey
@@ -29,6 +28,7 @@ from crm_chassis.events import Event, decode
 from crm_chassis.outbox import event_log
 from crm_chassis.service import Service
 from crm_chassis.settings import Settings
+from crm_contracts import catalogue
 
 
 class Signer:

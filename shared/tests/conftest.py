@@ -9,12 +9,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from crm_chassis.broker import topology
-from crm_chassis.broker.embedded import Exchanges
-from crm_chassis.testing_harness import Harness
 from notes_service import CONTRACTS, create_app
 from sqlalchemy import NullPool, create_engine, inspect, text
 from tcp_proxy import TcpProxy
+
+from crm_chassis.broker import topology
+from crm_chassis.broker.embedded import Exchanges
+from crm_chassis.testing_harness import Harness
 
 MakeService = Callable[..., Harness]
 

@@ -8,13 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
+from kombu import Connection
+from notes_service import CHANGED, CONTRACTS, LENT, SHREDDED, WRITTEN
+
 from crm_chassis.broker import Broker, BrokerAway, Delivery, Message, topology
 from crm_chassis.broker.embedded import EmbeddedBroker, Exchanges
 from crm_chassis.broker.rabbitmq import RabbitMQ
 from crm_chassis.database import new_id
 from crm_chassis.testing_runtimes import free_port
-from kombu import Connection
-from notes_service import CHANGED, CONTRACTS, LENT, SHREDDED, WRITTEN
 
 TEAM_CREATED = "crm.gateway.team.created.v1"
 ViewOf = Callable[[str], Broker]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
 from crm_chassis.database import chassis_metadata
 from crm_chassis.service import Service
-from sqlalchemy import inspect, text
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

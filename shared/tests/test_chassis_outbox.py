@@ -8,6 +8,19 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from notes_service import (
+    CHANGED,
+    LENT,
+    SHREDDED,
+    WRITTEN,
+    Note,
+    change,
+    state_of,
+    write,
+)
+from prometheus_client import CollectorRegistry
+from sqlalchemy import func, inspect, select, text
+
 from crm_chassis import outbox
 from crm_chassis.broker import BrokerAway, Message
 from crm_chassis.broker.embedded import EmbeddedBroker
@@ -21,18 +34,6 @@ from crm_chassis.relay import Relay
 from crm_chassis.settings import Settings
 from crm_chassis.testing_harness import Harness
 from crm_chassis.worker import tidy
-from notes_service import (
-    CHANGED,
-    LENT,
-    SHREDDED,
-    WRITTEN,
-    Note,
-    change,
-    state_of,
-    write,
-)
-from prometheus_client import CollectorRegistry
-from sqlalchemy import func, inspect, select, text
 
 
 def count(service: Harness, what) -> int:
@@ -128,9 +129,7 @@ class TestRecording:
         with library.service.database.transaction() as session:
             with acting(Origin(actor="reader-7", correlation_id="visit-9")):
                 loan = Note(id=new_id(), title="", version=1)
-                record(
-                    session, LENT, loan, lambda loan: {"id": loan.id, "note_id": written["id"]}
-                )
+                record(session, LENT, loan, lambda loan: {"id": loan.id, "note_id": written["id"]})
         (lent,) = library.published()
         notes.deliver(lent)
         changed = notes.published(CHANGED)[0]
@@ -354,5 +353,3 @@ def test_a_local_ring_is_kept_for_who_comes_later():
     waited.start()
     waited.join(10)
     assert not waited.is_alive()
-
-

@@ -9,6 +9,10 @@ from typing import Any
 
 import orjson
 import pytest
+from notes_service import CHANGED, LENT, WRITTEN, on_note, readings
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
+
 from crm_chassis import inbox
 from crm_chassis.broker import Delivery, Message
 from crm_chassis.broker.embedded import EmbeddedBroker
@@ -16,9 +20,6 @@ from crm_chassis.consumer import Consumer
 from crm_chassis.database import new_id
 from crm_chassis.events import Event, Refused
 from crm_chassis.testing_harness import Harness
-from notes_service import CHANGED, LENT, WRITTEN, on_note, readings
-from sqlalchemy import func, select, text
-from sqlalchemy.exc import OperationalError
 
 
 def written(title: str = "Buy milk", **attributes: Any) -> Event:
@@ -189,7 +190,7 @@ class TestParking:
         neighbour = written("neighbour")
         process(library, event, neighbour)
         assert applied(library)[:1] == ["neighbour"] or reason.startswith("out of range")
-        if library.service.database.is_sqlite and "neighbour" != applied(library)[0]:
+        if library.service.database.is_sqlite and applied(library)[0] != "neighbour":
             return
         entries = parked(library)
         if not entries:  # SQLite stores more than PostgreSQL
@@ -386,9 +387,7 @@ class TestSettling:
         assert self.act(library, "redrive").status_code == 503
         assert parked(library)[0]["attempts"] == 3
 
-    def test_redriven_by_many_at_once_it_is_applied_once(
-        self, library, handler, poisoned, at_once
-    ):
+    def test_redriven_by_many_at_once_it_is_applied_once(self, library, handler, poisoned, at_once):
         handler.faults.clear()
         path = f"/v1/events/parked/{parked(library)[0]['id']}/redrive"
         answers = at_once(lambda: library.as_user().post(path).status_code, 5)

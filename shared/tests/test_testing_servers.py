@@ -12,6 +12,8 @@ import pika
 import psutil
 import psycopg
 import pytest
+from sqlalchemy import make_url
+
 from crm_chassis.testing_runtimes import ProcessRuntime
 from crm_chassis.testing_servers import (
     PostgresServer,
@@ -20,7 +22,6 @@ from crm_chassis.testing_servers import (
     postgres_server,
     rabbitmq_server,
 )
-from sqlalchemy import make_url
 
 
 def connect(url: str) -> psycopg.Connection:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 import threading
+import time
+from datetime import UTC, date, datetime
 from pathlib import Path
 
-from environs import Env, EnvError
+from environs import Env, EnvError, validate
 
-from crm_gateway.first_start import Administrator
-from crm_local.platform import Options, Platform
-from crm_local.sample import fill
+from crm_client.client import Client
+from crm_client.errors import CrmError
+from crm_client.tokens import PasswordGrant
+from crm_local.greeting import greeting
+from crm_local.platform import LOOPBACK, Options, Platform
+from crm_local.sample.company import make_sample
+from crm_local.sample.fill import Incomplete, Interrupted, fill
+from crm_local.sample.marker import Marker
 
 _EMAIL = "admin@example.com"
 _INITIAL_PASSWORD = "first-sign-in"  # noqa: S105 - the documented one of a local trial
-
-
-def _options(env: Env) -> Options:
-    return Options(
-        data_dir=env.path("DATA_DIR", Path(".data")),
-        port=env.int("PORT", 8080),
-        admin_email=env.str("ADMIN_EMAIL", _EMAIL),
-        admin_password=env.str("ADMIN_PASSWORD", _INITIAL_PASSWORD),
-        log_level=env.str("LOG_LEVEL", "WARNING"),
-    )
 
 
 def main() -> int:
@@ -35,41 +33,74 @@ def main() -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    env = Env()
     try:
-        options = _options(env)
-        with_sample = env.bool("SAMPLE", True)
+        options, with_sample = _environment(Env())
+        marker = Marker(options.data_dir)
+        _decide(marker, options, with_sample)
         platform = Platform(options)
         made = platform.start()
     except (EnvError, OSError) as error:
-        print(f"The platform cannot start: {error}", file=sys.stderr)
+        print(f"The platform cannot start: {_reason(error)}", file=sys.stderr)
         return 1
-    _greet(platform.address, options, made)
-    if made and with_sample:
-        fill(platform.address, made.email, made.password, stop)
+    print(greeting(platform.address, options, made, with_sample=marker.begun), flush=True)
+    day = marker.due()
+    if with_sample and day is not None:
+        _fill_in(platform.address, options, marker, day, stop)
     stop.wait()
-    print("Stopping ...")
+    print("Stopping ...", flush=True)
     platform.stop()
     return 0
 
 
-def _greet(address: str, options: Options, made: Administrator | None) -> None:
-    password = made.password if made else "(as set on first start)"
-    print(
-        f"""
-The CRM runs at {address}   (data in {options.data_dir}, Ctrl-C stops it)
-
-  sign in as   {options.admin_email}
-  password     {password}
-
-Three things to try:
-  1. {address}/api/docs                  every operation, to read and to call
-  2. .venv/bin/crm login {address} --email {options.admin_email}
-     .venv/bin/crm kpi sales --grain month --by team
-  3. .venv/bin/crm list opportunities --filter stage_type=won
-""",
-        flush=True,
+def _environment(env: Env) -> tuple[Options, bool]:
+    """How the platform is to be run, and whether with the sample company."""
+    options = Options(
+        data_dir=env.path("DATA_DIR", Path(".data")),
+        host=env.str("HOST", LOOPBACK),
+        port=env.int("PORT", 8080, validate=validate.Range(0, 65535)),
+        admin_email=env.str("ADMIN_EMAIL", _EMAIL),
+        admin_password=env.str("ADMIN_PASSWORD", _INITIAL_PASSWORD),
+        log_level=env.str("LOG_LEVEL", "WARNING"),
     )
+    return options, env.bool("SAMPLE", True)
+
+
+def _decide(marker: Marker, options: Options, with_sample: bool) -> None:
+    """Note, before anything else is in the data folder, whether the sample is to be in it."""
+    if options.is_new and with_sample:
+        marker.begin(datetime.now(UTC).date())
+    elif options.is_new:
+        marker.forget()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return "the port is taken. Set another one, as in: PORT=8081 make run"
+    return str(error)
+
+
+def _fill_in(
+    address: str, options: Options, marker: Marker, day: date, stop: threading.Event
+) -> None:
+    """Fill in the sample company, on one line that tells how far it is."""
+    what, started = "The sample company comes in", time.monotonic()
+    line = sys.stdout.isatty()
+
+    def show(done: int, total: int) -> None:
+        if line:
+            print(f"\r{what}: {100 * done // total} %", end="", flush=True)
+
+    print(f"{what} ...", end="" if line else "\n", flush=True)
+    try:
+        client = Client(address, grant=PasswordGrant(options.admin_email, options.admin_password))
+        fill(client, make_sample(day), stop, show)
+    except (CrmError, Incomplete) as error:
+        print(f"\nThe sample company is not complete; the next start goes on with it.\n{error}")
+    except Interrupted:
+        print("\nThe next start goes on with the sample company.")
+    else:
+        marker.finish()
+        print(f"\rThe sample company is there ({time.monotonic() - started:.0f} s).", flush=True)
 
 
 if __name__ == "__main__":

@@ -36,26 +36,37 @@ _SERVICES: dict[str, Callable[..., Flask]] = {
 }
 _SERVICE_THREADS = 4
 _GATEWAY_THREADS = 12
-_LOOPBACK = "127.0.0.1"
-_ANYWHERE = "0.0.0.0"  # noqa: S104 - the gateway is meant to be reached
+LOOPBACK = "127.0.0.1"
+_ANYWHERE = "0.0.0.0"  # noqa: S104 - not bound to here, only recognised
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """How the platform is run here.
 
+    :ivar host: where the gateway listens; ``0.0.0.0`` for every interface of this machine.
     :ivar port: of the gateway; 0 takes any free one.
     :ivar admin_password: of the administrator made on first start; made up when empty.
     :ivar telemetry: makes a service's telemetry; None leaves it to the settings.
     """
 
     data_dir: Path
+    host: str = LOOPBACK
     port: int = 8080
     admin_email: str = "admin@example.com"
     admin_password: str = ""
     log_level: str = "WARNING"
     rate_limit: str = GatewaySettings.rate_limit
     telemetry: Callable[[str], Telemetry] | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """True until a platform was started on the data folder."""
+        return not self.database("gateway").exists()
+
+    def database(self, service: str) -> Path:
+        """Where a service's data is."""
+        return self.data_dir / f"{service}.db"
 
 
 class Platform:
@@ -75,8 +86,10 @@ class Platform:
         """
         self._options.data_dir.mkdir(parents=True, exist_ok=True)
         with ExitStack() as starting:
-            door = starting.enter_context(socket.create_server((_ANYWHERE, self._options.port)))
-            self.address = f"http://localhost:{door.getsockname()[1]}"
+            host = self._options.host
+            door = starting.enter_context(socket.create_server((host, self._options.port)))
+            name = "localhost" if host in (LOOPBACK, _ANYWHERE) else host
+            self.address = f"http://{name}:{door.getsockname()[1]}"
             exchanges = Exchanges(catalogue())
             addresses = {
                 name: self._start_service(starting, name, create, exchanges)
@@ -103,9 +116,9 @@ class Platform:
             log_level=self._options.log_level,
             web_threads=_SERVICE_THREADS,
         )
-        own_door = stack.enter_context(socket.create_server((_LOOPBACK, 0)))
+        own_door = stack.enter_context(socket.create_server((LOOPBACK, 0)))
         self._serve(stack, own_door, self._create(stack, create, settings, exchanges), settings)
-        return f"http://{_LOOPBACK}:{own_door.getsockname()[1]}"
+        return f"http://{LOOPBACK}:{own_door.getsockname()[1]}"
 
     def _start_gateway(
         self,
@@ -158,7 +171,7 @@ class Platform:
         threading.Thread(target=server.run, name=f"{settings.service}-http", daemon=True).start()
 
     def _database(self, name: str) -> str:
-        return f"sqlite:///{self._options.data_dir / name}.db"
+        return f"sqlite:///{self._options.database(name)}"
 
     def _sealing_key(self) -> str:
         """The key that encrypts signing keys at rest, made on first start."""

@@ -11,6 +11,8 @@ from crm_chassis.service import Definition, create_service
 from crm_chassis.settings import Settings
 from crm_reporting import __version__
 from crm_reporting.kpis import api as kpis
+from crm_reporting.projections import api as projections
+from crm_reporting.projections import cli, jobs
 from crm_reporting.projections.fold import Projection
 from crm_reporting.projections.tables import metadata
 from crm_reporting.reports import api as reports
@@ -24,13 +26,16 @@ def definition(settings: Settings) -> Definition:
         version=__version__,
         metadata=metadata,
         migrations=Path(__file__).parents[1] / "migrations",
-        blueprints=[kpis.blueprint, reports.blueprint],
+        blueprints=[kpis.blueprint, reports.blueprint, projections.blueprint],
         subscriptions=subscriptions(Projection(settings.zone)),
         archive_events=True,
+        loops=lambda service: [jobs.runner(service.database, settings.zone)],
     )
 
 
 def create_app(settings: Settings | None = None, **parts: Any) -> Flask:
     """The reporting service; ``parts`` are those of :func:`crm_chassis.service.create_service`."""
     settings = settings or Settings.from_environment("reporting")
-    return create_service(definition(settings), __name__, settings, **parts)
+    app = create_service(definition(settings), __name__, settings, **parts)
+    app.cli.add_command(cli.projections)
+    return app

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from crm_chassis.service import Definition, create_service
-from crm_chassis.settings import Settings
 from flask import Flask
 
+from crm_chassis.service import Definition, create_service
+from crm_chassis.settings import Settings
 from crm_sales import __version__
 from crm_sales.leads import api as leads
 from crm_sales.opportunities import api as opportunities

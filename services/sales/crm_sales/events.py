@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from crm_chassis.fields import decimal_text
-from crm_chassis.outbox import record
 from sqlalchemy.orm import Session
 
+from crm_chassis.fields import decimal_text
+from crm_chassis.outbox import record
 from crm_sales.leads.models import Conversion, Lead, StatusChange
 from crm_sales.opportunities.models import Opportunity, StageChange
 from crm_sales.products.models import Product

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crm_chassis.directory import upsert_newer
-from crm_chassis.events import Event
 from sqlalchemy import Column, Index, Integer, String, Table, Uuid
 from sqlalchemy.orm import Session
 
+from crm_chassis.directory import upsert_newer
+from crm_chassis.events import Event
 from crm_sales.tables import Tables
 
 accounts = Table(

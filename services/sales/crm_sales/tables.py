@@ -1,8 +1,9 @@
 """The root of sales' own tables."""
 
-from crm_chassis.database import NAMING
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
+
+from crm_chassis.database import NAMING
 
 
 class Tables(DeclarativeBase):

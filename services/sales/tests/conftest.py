@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from crm_chassis.testing_harness import Harness
 from crm_sales.app import create_app
 

@@ -12,7 +12,6 @@ from queue import Empty
 from time import monotonic
 from typing import Any
 
-from crm_contracts.catalogue import Catalogue
 from kombu import Connection, Exchange, Producer, Queue
 from kombu.transport import memory
 from kombu.transport.virtual import BrokerState
@@ -21,6 +20,7 @@ from crm_chassis.broker import Delivery, Message, Publisher, Subscription
 from crm_chassis.broker.kombu_subscription import KombuSubscription
 from crm_chassis.broker.topology import EXCHANGE, queue_name, queues_of, services
 from crm_chassis.events import CONTENT_TYPE
+from crm_contracts.catalogue import Catalogue
 
 _PATIENCE_SECONDS = 5.0
 

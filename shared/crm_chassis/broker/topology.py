@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from crm_contracts.catalogue import Catalogue
 from kombu import Connection, Exchange, Queue, binding
+
+from crm_contracts.catalogue import Catalogue
 
 EXCHANGE = "crm.events"
 DEAD_LETTERS = "crm.dead"

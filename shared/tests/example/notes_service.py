@@ -13,6 +13,23 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
+from flask.views import MethodView
+from marshmallow import Schema, fields
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Uuid,
+    insert,
+    select,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
 from crm_chassis.aggregate import (
     Owned,
     Versioned,
@@ -35,22 +52,6 @@ from crm_chassis.service import Definition, create_service
 from crm_chassis.settings import Settings
 from crm_chassis.web import Blueprint, reads, versioned, writes
 from crm_contracts import Catalogue, Contract, catalogue
-from flask import Flask
-from flask.views import MethodView
-from marshmallow import Schema, fields
-from sqlalchemy import (
-    CheckConstraint,
-    Column,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Uuid,
-    insert,
-    select,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 WRITTEN = "crm.notes.note.written.v1"
 CHANGED = "crm.notes.note.changed.v1"
@@ -174,7 +175,11 @@ def state_of(note: Note) -> dict[str, Any]:
 
 def write(session: Session, values: dict[str, Any]) -> Note:
     """Write a new note."""
-    defaults = {"price": Decimal(0), "day": date(2026, 1, 1), "remind_at": datetime(2026, 1, 1, tzinfo=UTC)}
+    defaults = {
+        "price": Decimal(0),
+        "day": date(2026, 1, 1),
+        "remind_at": datetime(2026, 1, 1, tzinfo=UTC),
+    }
     note = Note(**{**defaults, **values})
     session.add(note)
     record(session, WRITTEN, note, state_of)
@@ -340,7 +345,9 @@ def create_app(
         blueprints=[notes, faults],
         subscriptions=subscriptions,
         importers=[IMPORTER],
-        exports=[Export("notes", NoteView, LISTING, lambda: visible(select(Note), Note, READ), READ)],
+        exports=[
+            Export("notes", NoteView, LISTING, lambda: visible(select(Note), Note, READ), READ)
+        ],
         archive_events=archive,
     )
     return create_service(definition, __name__, settings, contracts=CONTRACTS, **parts)

@@ -28,16 +28,16 @@ class Campaign:
 
 # name, channel, source of its leads, share of the time at which it starts, days, budget, status
 _PLAN = (
-    ("New customers by search", "search", "advertising", 0.00, 120, 24_000, None),
+    ("New customers by search", "search", "advertising", 0.00, 120, 16_000, None),
     ("FlowSense webinar series", "webinar", "webinar", 0.06, 60, 9_500, None),
-    ("上海工业仪器展", "trade fair", "trade fair", 0.15, 12, 48_000, None),
+    ("上海工业仪器展", "trade fair", "trade fair", 0.15, 12, 26_000, None),
     ("Spring mailing: calibration", "email", "website", 0.27, 30, 4_200, None),
-    ("Hannover measurement fair", "trade fair", "trade fair", 0.38, 10, 56_000, None),
+    ("Hannover measurement fair", "trade fair", "trade fair", 0.38, 10, 31_000, None),
     ("Print adverts in trade journals", "print", "advertising", 0.45, 60, 18_000, "cancelled"),
     ("微信公众号系列", "social", "website", 0.50, 90, 12_500, None),
-    ("LabOne Compact launch", "launch", "webinar", 0.66, 75, 35_000, None),
+    ("LabOne Compact launch", "launch", "webinar", 0.66, 75, 19_000, None),
     ("Always-on social adverts", "social", "advertising", 0.78, 200, 26_000, None),
-    ("Chicago lab expo", "trade fair", "trade fair", 0.90, 8, 41_000, None),
+    ("Chicago lab expo", "trade fair", "trade fair", 0.90, 8, 22_000, None),
     ("Year-end mailing", "email", "website", 1.04, 30, 5_000, None),
 )
 _CANCELLED_AT = 0.2  # of the budget spent

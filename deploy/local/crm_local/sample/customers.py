@@ -111,7 +111,7 @@ def _account(chance: Random, names: Names, customer: Customer) -> Row:
         industry=firm.industry,
         region=firm.market.region,
         level=some(chance, _LEVELS),
-        phones=names.phone(firm.market),
+        phones=names.phone(firm),
         emails=f"office@{firm.domain}",
         addresses=firm.city,
         needs=_NEEDS[firm.industry],

@@ -21,7 +21,7 @@ _OPENED_BEFORE_DAYS = 75  # so that deals are closed from the first month on
 _NAMES_CAMPAIGN = 0.6
 _ADVANCES_TODAY = 0.3
 _SLIPS = 0.25
-_MONTHLY_TARGETS = (18_000, 20_000, 22_000, 25_000)
+_MONTHLY_TARGETS = (9_000, 11_000, 12_000, 14_000)
 
 STAGES = ("prospecting", "qualification", "proposal", "negotiation")
 _LOST_IN = {"prospecting": 3, "qualification": 4, "proposal": 4, "negotiation": 2}

@@ -57,15 +57,14 @@ class Market:
 
     :ivar team: key of the sales team.
     :ivar share: how many of a hundred customers are there.
-    :ivar numbers: telephone numbers for fiction, ``#`` a free digit.
+    :ivar cities: city to the telephone numbers for fiction there, ``#`` a free digit.
     """
 
     region: str
     team: str
     share: int
     culture: Culture
-    cities: tuple[str, ...]
-    numbers: tuple[str, ...]
+    cities: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,40 +192,56 @@ MARKETS = (
         "east-china",
         26,
         _CHINESE,
-        ("上海", "杭州", "苏州", "南京"),
-        ("+86210000####", "+865710000####"),
+        {
+            "上海": "+86210000####",
+            "杭州": "+865710000####",
+            "苏州": "+865120000####",
+            "南京": "+86250000####",
+        },
     ),
     Market(
         "South China",
         "south-china",
         18,
         _CHINESE,
-        ("深圳", "广州", "厦门"),
-        ("+867550000####", "+86200000####"),
+        {"深圳": "+867550000####", "广州": "+86200000####", "厦门": "+865920000####"},
     ),
     Market(
         "DACH",
         "dach",
         20,
         _GERMAN,
-        ("Berlin", "München", "Wien", "Zürich", "Hamburg"),
-        ("+493023125###", "+498999998###", "+494066969###"),
+        {
+            "Berlin": "+493023125###",
+            "München": "+498999998###",
+            "Hamburg": "+494066969###",
+            "Frankfurt": "+496990009###",
+        },
     ),
     Market(
         "UK & Nordics",
         "uk-nordics",
         14,
         _BRITISH_OR_NORDIC,
-        ("London", "Leeds", "Stockholm", "Göteborg"),
-        ("+442079460###", "+441134960###", "+468465004##", "+463139006##"),
+        {
+            "London": "+442079460###",
+            "Leeds": "+441134960###",
+            "Stockholm": "+468465004##",
+            "Göteborg": "+463139006##",
+        },
     ),
     Market(
         "North America",
         "north-america",
         22,
         _AMERICAN,
-        ("Chicago", "Boston", "Houston", "Seattle", "Toronto"),
-        ("+131255501##", "+161755501##", "+171355501##", "+120655501##", "+141655501##"),
+        {
+            "Chicago": "+131255501##",
+            "Boston": "+161755501##",
+            "Houston": "+171355501##",
+            "Seattle": "+120655501##",
+            "Toronto": "+141655501##",
+        },
     ),
 )
 
@@ -245,7 +260,7 @@ class Names:
             market = self._chance.choices(MARKETS, [market.share for market in MARKETS])[0]
             industry = self._chance.choices(list(INDUSTRIES), list(INDUSTRIES.values()))[0]
             culture = market.culture
-            city = self._chance.choice(market.cities)
+            city = self._chance.choice(list(market.cities))
             word = self._chance.choice(list(culture.words))
             name = culture.company.format(city=city, word=word, trade=culture.trades[industry])
             if name not in self._firms:
@@ -262,11 +277,11 @@ class Names:
         family = self._chance.choice(list(culture.families))
         name = culture.person.format(given=given, family=family)
         email = f"{givens[given]}.{culture.families[family]}@{firm.domain}"
-        return Person(name, sex, email, self.phone(firm.market))
+        return Person(name, sex, email, self.phone(firm))
 
-    def phone(self, market: Market) -> str:
-        """A number that was not given out yet."""
-        pattern = self._chance.choice(market.numbers)
-        self._numbers[pattern] += 1
-        free = pattern.count("#")
-        return pattern.rstrip("#") + f"{self._numbers[pattern]:0{free}d}"
+    def phone(self, firm: Firm) -> str:
+        """A number in the firm's city that was not given out yet."""
+        numbers = firm.market.cities[firm.city]
+        self._numbers[numbers] += 1
+        free = numbers.count("#")
+        return f"{numbers.rstrip('#')}{self._numbers[numbers]:0{free}d}"

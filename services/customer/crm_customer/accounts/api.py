@@ -37,7 +37,7 @@ LISTING = Listing(
     sorts={"created_at": Account.created_at, "name": Account.name},
     default="-created_at",
     filters={
-        "name": Filter(fields.String(), lambda name: Account.name == name),
+        "name": equals(Account.name),
         "kind": equals(Account.kind),
         "industry": equals(Account.industry),
         "region": equals(Account.region),

@@ -36,7 +36,7 @@ LISTING = Listing(
     sorts={"created_at": Contact.created_at, "name": Contact.name},
     default="-created_at",
     filters={
-        "name": Filter(fields.String(), lambda name: Contact.name == name),
+        "name": equals(Contact.name),
         "account_id": equals(Contact.account_id, Reference),
         "region": equals(Contact.region),
         "level": equals(Contact.level),

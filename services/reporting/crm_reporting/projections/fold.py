@@ -62,6 +62,10 @@ class Projection:
         """Handler of every event type that the projections are made of."""
         self.fold(session.connection(), events)
 
+    def reads(self, event_type: str) -> bool:
+        """True when the projections are made of events of this type."""
+        return self._reader.knows(event_type)
+
     def fold(self, connection: Connection, events: Sequence[Event]) -> None:
         """Apply events within the transaction under way.
 

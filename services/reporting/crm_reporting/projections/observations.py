@@ -87,11 +87,15 @@ class Reader:
             "crm.customer.contact": _archived_only,
         }
 
+    def knows(self, event_type: str) -> bool:
+        """True for the events that can be read."""
+        return _aggregate(event_type)[0] in self._read
+
     def read(self, events: Sequence[Event]) -> Batch:
         """What the events tell together."""
         batch = Batch()
         for event in events:
-            aggregate, verb, _version = event.type.rsplit(".", 2)
+            aggregate, verb = _aggregate(event.type)
             self._read[aggregate](event, verb, batch)
         return batch
 
@@ -146,6 +150,12 @@ class Reader:
         on = date.fromisoformat(day) if day else event.time.astimezone(self._zone).date()
         owner = {"owner_id": event.data["owner_id"], "team_id": event.data["team_id"]}
         return {**move, "moved_on": on, **owner}
+
+
+def _aggregate(event_type: str) -> tuple[str, str]:
+    """crm.sales.lead.created.v1 is of crm.sales.lead, which was created."""
+    aggregate, verb, _version = event_type.rsplit(".", 2)
+    return aggregate, verb
 
 
 def _alone(table: str) -> Callable[[Event, str, Batch], None]:

@@ -6,7 +6,7 @@ every database.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -224,11 +224,7 @@ def shadow(prefix: str) -> Tables:
     tables = {
         name: table.to_metadata(copies, name=f"{prefix}{name}") for name, table in STANDING.items()
     }
-    for index in indexes(tables.values()):
-        index.name = f"{prefix}{index.name}"
+    for table in tables.values():
+        for index in table.indexes:
+            index.name = f"{prefix}{index.name}"
     return tables
-
-
-def indexes(tables: Iterable[Table]) -> list[Index]:
-    """The secondary indexes of the tables."""
-    return [index for table in tables for index in table.indexes]

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask.views import MethodView
+from marshmallow import fields
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
 from crm_chassis.aggregate import visible_one, visible_to_change
 from crm_chassis.auth import current_principal, visible
 from crm_chassis.fields import Reference, changes_of
@@ -19,11 +24,6 @@ from crm_chassis.paging import (
     page_schema,
 )
 from crm_chassis.web import Blueprint, business_day, reads, versioned, writes
-from flask.views import MethodView
-from marshmallow import fields
-from sqlalchemy import Select, select
-from sqlalchemy.orm import Session
-
 from crm_sales.leads import commands
 from crm_sales.leads.models import Lead
 from crm_sales.leads.schemas import (

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from crm_chassis import directory
 from crm_chassis.aggregate import assign, change_fields, default_owner
 from crm_chassis.auth import Principal
 from crm_chassis.database import new_id, utc_now
 from crm_chassis.imports import Row, resolve, upsert
 from crm_chassis.problems import invalid
-from sqlalchemy.orm import Session
-
 from crm_sales import events, replicas
 from crm_sales.days import start_of
 from crm_sales.leads.models import Lead
@@ -75,7 +76,7 @@ def convert(session: Session, lead: Lead, values: dict[str, Any], today: date) -
     if "converted_on" in values and converted_on < lead.created_on:
         raise invalid(("converted_on", f"Before the lead came in, on {lead.created_on}."))
     account_name = values.get("account_name") or lead.company or lead.name
-    account_id, contact_id = values.get("account_id", new_id()), new_id()
+    account_id, contact_id = _account_of(session, values), new_id()
     opportunity = opportunities.open_from_lead(
         session,
         {
@@ -98,6 +99,20 @@ def convert(session: Session, lead: Lead, values: dict[str, Any], today: date) -
     conversion = lead.convert(account_id, account_name, contact_id, opportunity.id, converted_on)
     events.lead_converted(session, lead, conversion)
     return True
+
+
+def _account_of(session: Session, values: dict[str, Any]) -> str:
+    """The account that a conversion names, or the id of one that is to be made.
+
+    :raises Problem: 422 for an account that customer has not told of.
+    """
+    if "account_id" not in values:
+        return new_id()
+    accounts = replicas.accounts.c
+    found = session.scalar(select(accounts.id).where(accounts.id == values["account_id"]))
+    if found is None:
+        raise invalid(("account_id", "No such account."))
+    return str(found)
 
 
 def import_rows(session: Session, principal: Principal, key: str, rows: Sequence[Row]) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from crm_chassis.aggregate import Owned, Versioned
-from crm_chassis.database import Id, Instant, utc_now
-from crm_chassis.problems import conflict
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crm_chassis.aggregate import Owned, Versioned
+from crm_chassis.database import Id, Instant, utc_now
+from crm_chassis.problems import conflict
 from crm_sales.days import moment_on
 from crm_sales.tables import Tables
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from crm_chassis.fields import Currency, Email, Instant, MoneyAmount, Phone, Reference, Text
 from marshmallow import Schema, fields, validate
 
+from crm_chassis.fields import Currency, Email, Instant, MoneyAmount, Phone, Reference, Text
 from crm_sales.leads.models import STATUSES
 
 PHONE_RIGHT = "sales.leads.phone"

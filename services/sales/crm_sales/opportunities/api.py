@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from flask.views import MethodView
+from marshmallow import fields
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
 from crm_chassis.aggregate import visible_one, visible_to_change
 from crm_chassis.auth import current_principal, visible
 from crm_chassis.fields import MoneyAmount, Reference, changes_of
@@ -12,11 +17,6 @@ from crm_chassis.imports import Importer
 from crm_chassis.imports_api import Export
 from crm_chassis.paging import Listing, Page, at_least, at_most, equals, page_schema
 from crm_chassis.web import Blueprint, business_day, reads, versioned, writes
-from flask.views import MethodView
-from marshmallow import fields
-from sqlalchemy import Select, select
-from sqlalchemy.orm import Session
-
 from crm_sales.opportunities import commands, queries
 from crm_sales.opportunities.imports import import_rows
 from crm_sales.opportunities.models import Opportunity, Stage, StageEntry

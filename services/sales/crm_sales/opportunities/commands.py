@@ -6,13 +6,13 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from crm_chassis.aggregate import assign, change_fields, default_owner
 from crm_chassis.auth import Principal
 from crm_chassis.context import current_origin
 from crm_chassis.database import new_id, utc_now
 from crm_chassis.problems import invalid
-from sqlalchemy.orm import Session
-
 from crm_sales import events
 from crm_sales.opportunities import queries
 from crm_sales.opportunities.models import Opportunity, Stage, StageChange, StageEntry

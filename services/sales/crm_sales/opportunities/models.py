@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from crm_chassis.aggregate import Owned, Versioned
-from crm_chassis.database import Amount, Id, Instant, Key, new_id, utc_now
-from crm_chassis.problems import conflict, invalid
 from sqlalchemy import ForeignKey, Index, String, Uuid
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from crm_chassis.aggregate import Owned, Versioned
+from crm_chassis.database import Amount, Id, Instant, Key, new_id, utc_now
+from crm_chassis.problems import conflict, invalid
 from crm_sales.days import moment_on
 from crm_sales.tables import Tables
 

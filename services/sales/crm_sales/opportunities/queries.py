@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crm_chassis.problems import invalid
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from crm_chassis.problems import invalid
 from crm_sales.opportunities.models import DEFAULT_PIPELINE, Stage, StageEntry
 
 

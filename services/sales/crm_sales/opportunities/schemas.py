@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from crm_chassis.fields import Currency, Instant, MoneyAmount, Reference, Text
 from marshmallow import Schema, fields, validate
 
+from crm_chassis.fields import Currency, Instant, MoneyAmount, Reference, Text
 from crm_sales.opportunities.models import STAGE_TYPES
 
 _QUANTITY = validate.Range(0, 10**9)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask.views import MethodView
+from marshmallow import fields
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from crm_chassis.fields import changes_of
 from crm_chassis.imports import Importer
 from crm_chassis.imports_api import Export
 from crm_chassis.paging import Listing, Page, equals, page_schema
 from crm_chassis.problems import not_found
 from crm_chassis.web import Blueprint, check_version, reads, versioned, writes
-from flask.views import MethodView
-from marshmallow import fields
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from crm_sales.products import commands
 from crm_sales.products.models import Product
 from crm_sales.products.schemas import ProductFields, ProductRow, ProductView

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask.views import MethodView
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from crm_chassis.fields import Reference
 from crm_chassis.imports import Importer
 from crm_chassis.imports_api import Export
 from crm_chassis.paging import Listing, Page, equals, page_schema
 from crm_chassis.web import Blueprint, reads, versioned, writes
-from flask.views import MethodView
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from crm_sales.targets import commands
 from crm_sales.targets.models import Target
 from crm_sales.targets.schemas import TargetFields, TargetRow, TargetView

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from crm_chassis import directory
 from crm_chassis.aggregate import change_fields
 from crm_chassis.auth import Principal
 from crm_chassis.imports import Row, upsert
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from crm_sales import events
 from crm_sales.targets.models import Target
 

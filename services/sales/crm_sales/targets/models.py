@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from crm_chassis.aggregate import Versioned
-from crm_chassis.database import Amount, Id
 from sqlalchemy import Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crm_chassis.aggregate import Versioned
+from crm_chassis.database import Amount, Id
 from crm_sales.tables import Tables
 
 SCOPES = ("team", "person")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from crm_chassis.fields import Currency, Instant, MoneyAmount, Reference, Text
 from marshmallow import Schema, fields, validate
 
+from crm_chassis.fields import Currency, Instant, MoneyAmount, Reference, Text
 from crm_sales.targets.models import SCOPES
 
 

@@ -1,0 +1,1 @@
+"""A small company to try the platform with: made up here, taken in through the gateway."""
