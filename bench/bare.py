@@ -65,6 +65,16 @@ NEW_ACCOUNT = {
 """What is sent, here and to the customer service."""
 
 
+def store(session: Session, values: dict[str, Any]) -> dict[str, Any]:
+    """Add an account and its event; gives the account as it is answered."""
+    now = datetime.now(UTC)
+    account = Account(id=str(uuid4()), version=1, created_at=now, updated_at=now, **values)
+    answer = {"id": account.id, "version": 1, "created_at": now.isoformat(), **values}
+    session.add(account)
+    session.add(Outbox(id=str(uuid4()), body=json.dumps(answer)))
+    return answer
+
+
 def create_app() -> Flask:
     """An application with one view, on the database in ``DATABASE_URL``."""
     engine = create_engine(os.environ["DATABASE_URL"], pool_size=20)
@@ -73,13 +83,8 @@ def create_app() -> Flask:
 
     @app.post("/v1/accounts")
     def create() -> Any:
-        values = request.get_json()
-        now = datetime.now(UTC)
-        account = Account(id=str(uuid4()), version=1, created_at=now, updated_at=now, **values)
-        answer = {"id": account.id, "version": 1, "created_at": now.isoformat(), **values}
         with Session(engine) as session, session.begin():
-            session.add(account)
-            session.add(Outbox(id=str(uuid4()), body=json.dumps(answer)))
+            answer = store(session, request.get_json())
         return jsonify(answer), 201
 
     return app

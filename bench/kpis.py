@@ -31,7 +31,7 @@ def run(run: Run) -> list[Figure]:
     with ExitStack() as stack:
         few, many = (
             stack.enter_context(closing(_reporting(run, events)))
-            for events in (_FEW, run.count(1_000_000, 20_000))
+            for events in (_FEW, run.count(1_000_000, 100_000))
         )
         queries = _queries(few.as_user())
         over_few, over_many = _seconds(queries, (few, many))

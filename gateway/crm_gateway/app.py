@@ -12,6 +12,7 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from crm_chassis.database import Database
 from crm_chassis.service import Definition, Service, create_service
 from crm_chassis.worker import Loop, hourly
 from crm_gateway import __version__, cli, documents_api
@@ -23,7 +24,7 @@ from crm_gateway.limits import RequestLimits, SignInThrottle, storage_at
 from crm_gateway.parts import Gateway
 from crm_gateway.proxy import Upstream
 from crm_gateway.roles import api as roles
-from crm_gateway.routes import ROUTES
+from crm_gateway.routes import ROUTES, Route
 from crm_gateway.settings import GatewaySettings
 from crm_gateway.sign_in import api as sign_in
 from crm_gateway.sign_in.commands import forget_ended_sessions
@@ -75,52 +76,43 @@ def create_app(settings: GatewaySettings | None = None, **parts: Any) -> Flask:
     settings = settings or GatewaySettings.from_environment(DEFINITION.name)
     app = create_service(DEFINITION, __name__, settings, **parts)
     service: Service = app.extensions["crm"]
-    storage = storage_at(settings.rate_limit_storage)
-    keys = KeyRing(service.database, settings.sealing_key_bytes)
-    access_tokens = AccessTokens(keys, settings.access_token_seconds)
-    admission = Admission(
-        access_tokens, Principals(service.database), RequestLimits(storage, settings.rate_limit)
-    )
-    upstreams = {
-        route.service: Upstream(
-            route,
-            settings.address_of(route),
-            settings.upload_bytes,
-            settings.requests_per_service,
-        )
-        for route in ROUTES
-        if route.setting is not None
-    }
-    gateway = Gateway(
-        settings=settings,
-        database=service.database,
-        keys=keys,
-        access_tokens=access_tokens,
-        throttle=SignInThrottle(storage),
-        admission=admission,
-        documents=Documents(
-            __version__,
-            app.extensions["flask-smorest"]["apis"][""]["ext_obj"].spec.to_dict,
-            ROUTES,
-            upstreams,
-        ),
-    )
+    gateway = _gateway(settings, service.database, _own_document(app))
     gateway.attach(app)
     app.register_blueprint(documents_api.document)
     app.register_blueprint(documents_api.browser())
     cli.register(app)
-    _guard_own_resources(app, admission)
-    front = Front(
-        app.wsgi_app,
-        ROUTES,
-        upstreams,
-        admission,
-        InternalTokens(keys),
-        service.telemetry.tracer,
-        service.registry,
-    )
-    app.wsgi_app = _behind_proxies(front, settings.trusted_proxies)
+    _guard_own_resources(app, gateway.admission)
+    front = Front(app.wsgi_app, gateway, service.telemetry.tracer, service.registry)
+    app.wsgi_app = _behind_proxies(front, settings.trusted_proxies)  # type: ignore[method-assign]  # Flask's own advice for middleware
     return app
+
+
+def _gateway(
+    settings: GatewaySettings, database: Database, own_document: Callable[[], Document]
+) -> Gateway:
+    storage = storage_at(settings.rate_limit_storage)
+    keys = KeyRing(database, settings.sealing_key_bytes)
+    access_tokens = AccessTokens(keys, settings.access_token_seconds)
+    limits = RequestLimits(storage, settings.rate_limit)
+    upstreams = {route.service: _upstream(route, settings) for route in ROUTES if route.setting}
+    return Gateway(
+        settings=settings,
+        database=database,
+        keys=keys,
+        access_tokens=access_tokens,
+        internal_tokens=InternalTokens(keys),
+        admission=Admission(access_tokens, Principals(database), limits),
+        throttle=SignInThrottle(storage),
+        routes=ROUTES,
+        upstreams=upstreams,
+        documents=Documents(__version__, own_document, ROUTES, upstreams),
+    )
+
+
+def _upstream(route: Route, settings: GatewaySettings) -> Upstream:
+    return Upstream(
+        route, settings.address_of(route), settings.upload_bytes, settings.requests_per_service
+    )
 
 
 def _own_document(app: Flask) -> Callable[[], Document]:
@@ -150,6 +142,7 @@ def _guard_own_resources(app: Flask, admission: Admission) -> None:
                 method=request.method,
                 service=DEFINITION.name,
                 path=request.root_path + request.path,
+                address=request.remote_addr,
                 status=response.status_code,
                 ms=round((time.perf_counter() - g.started) * 1000, 1),
                 correlation_id=g.correlation_id,

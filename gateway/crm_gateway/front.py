@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -14,14 +14,15 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry, Histogram
+from sqlalchemy.exc import DBAPIError
+from structlog.contextvars import bound_contextvars
 
 from crm_chassis.auth import Principal
 from crm_chassis.database import new_id
-from crm_chassis.problems import CONTENT_TYPE, Problem, body_of
-from crm_gateway.admission import Admission
-from crm_gateway.proxy import Answer, Body, Environ, Headers, Upstream, is_clean
+from crm_chassis.problems import CONTENT_TYPE, Problem, body_of, from_database
+from crm_gateway.parts import Gateway
+from crm_gateway.proxy import Answer, Body, Environ, Headers, is_clean
 from crm_gateway.routes import Route
-from crm_gateway.sign_in.tokens import InternalTokens
 
 log = structlog.get_logger("crm_gateway.requests")
 
@@ -44,26 +45,18 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 class Front:
-    """A WSGI application in front of the gateway's Flask app.
-
-    :param upstreams: the services, by the name that paths have for them.
-    """
+    """A WSGI application in front of the gateway's Flask app, ``app``."""
 
     def __init__(
         self,
         app: Application,
-        routes: Iterable[Route],
-        upstreams: Mapping[str, Upstream],
-        admission: Admission,
-        tokens: InternalTokens,
+        gateway: Gateway,
         tracer: trace.Tracer,
         registry: CollectorRegistry,
     ) -> None:
         self._app = app
-        self._routes = {route.service: route for route in routes}
-        self._upstreams = upstreams
-        self._admission = admission
-        self._tokens = tokens
+        self._gateway = gateway
+        self._routes = {route.service: route for route in gateway.routes}
         self._tracer = tracer
         self._seconds = Histogram(
             "crm_forwarded_seconds",
@@ -82,7 +75,7 @@ class Front:
             own = {**environ, "SCRIPT_NAME": route.prefix, "PATH_INFO": match["path"]}
             return self._app(own, start_response)
         visit = _Visit(environ, route, self._tracer, self._seconds)
-        with trace.use_span(visit.span):
+        with trace.use_span(visit.span), bound_contextvars(correlation_id=visit.correlation_id):
             answer = self._answer(visit, match["path"])
         return visit.send(answer, start_response)
 
@@ -91,6 +84,8 @@ class Front:
             return self._forward(visit, path)
         except Problem as problem:
             return _refusal(problem, visit.path)
+        except DBAPIError as error:
+            return _refusal(from_database(error), visit.path)
         except Exception:
             log.exception("request.failed", path=visit.path)
             fault = Problem(500, "internal", "The request failed; the fault is logged.")
@@ -100,11 +95,11 @@ class Front:
         if not is_clean(path):
             raise Problem(400, "path-malformed", "The path can be read in two ways.")
         authorization = visit.environ.get("HTTP_AUTHORIZATION", "")
-        visit.principal, visit.limits = self._admission.admit(authorization)
-        token = self._tokens.token(visit.principal, visit.route)
+        visit.principal, visit.limits = self._gateway.admission.admit(authorization)
+        token = self._gateway.internal_tokens.token(visit.principal, visit.route)
         headers = {"Authorization": f"Bearer {token}", "X-Correlation-ID": visit.correlation_id}
         _PROPAGATOR.inject(headers)
-        return self._upstreams[visit.route.service].forward(visit.environ, path, headers)
+        return self._gateway.upstreams[visit.route.service].forward(visit.environ, path, headers)
 
 
 class _Visit:
@@ -131,7 +126,11 @@ class _Visit:
             f"{self.method} {route.prefix}",
             context=_PROPAGATOR.extract(parent),
             kind=SpanKind.SERVER,
-            attributes={"http.request.method": self.method, "url.path": self.path},
+            attributes={
+                "http.request.method": self.method,
+                "http.route": route.prefix,
+                "url.path": self.path,
+            },
         )
 
     def send(self, answer: Answer, start_response: StartResponse) -> Iterable[bytes]:
@@ -160,6 +159,7 @@ class _Visit:
             method=self.method,
             service=self.route.service,
             path=self.path,
+            address=self.environ.get("REMOTE_ADDR"),
             status=status,
             ms=round(seconds * 1000, 1),
             correlation_id=self.correlation_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -11,9 +12,11 @@ from crm_chassis.database import Database
 from crm_gateway.admission import Admission
 from crm_gateway.documents import Documents
 from crm_gateway.limits import SignInThrottle
+from crm_gateway.proxy import Upstream
+from crm_gateway.routes import Route
 from crm_gateway.settings import GatewaySettings
 from crm_gateway.sign_in.keys import KeyRing
-from crm_gateway.sign_in.tokens import AccessTokens
+from crm_gateway.sign_in.tokens import AccessTokens, InternalTokens
 
 _NAME = "crm_gateway"
 
@@ -26,8 +29,11 @@ class Gateway:
     database: Database
     keys: KeyRing
     access_tokens: AccessTokens
-    throttle: SignInThrottle
+    internal_tokens: InternalTokens
     admission: Admission
+    throttle: SignInThrottle
+    routes: Sequence[Route]
+    upstreams: Mapping[str, Upstream]
     documents: Documents
 
     def attach(self, app: Flask) -> None:

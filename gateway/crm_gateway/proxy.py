@@ -33,10 +33,13 @@ Headers = list[tuple[str, str]]
 BLOCK = 64 * 1024
 """Bytes moved at a time. A body or an answer that says it is no longer is moved whole."""
 RETRY_AFTER = {"Retry-After": "2"}
+PLACE_SECONDS = 1.0
+"""How long a request waits for its turn at a service that has as many as it may have."""
 
 _RequestBody = bytes | Iterable[bytes] | None
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_ALLOW = {"Allow": ", ".join(sorted(METHODS))}
 _PATH_CHARACTERS = "/:@!$&'()*+,;=~-._"
 _PASSED_ON = tuple(
     (name, key if key == "CONTENT_TYPE" else f"HTTP_{key}")
@@ -115,13 +118,13 @@ class Upstream:
         """
         method = environ["REQUEST_METHOD"]
         if method not in METHODS:
-            raise Problem(405, "method-not-allowed", f"{method} is not supported.")
+            raise Problem(405, "method-not-allowed", f"{method} is not supported.", headers=_ALLOW)
         sent = {**_request_headers(environ), **headers}
         body = self._request_body(environ, path, sent)
         target = self._base_path + quote(path.encode("latin-1"), safe=_PATH_CHARACTERS)
         if query := environ.get("QUERY_STRING"):
             target = f"{target}?{query}"
-        if not self._places.acquire(blocking=False):
+        if not self._places.acquire(timeout=PLACE_SECONDS):
             raise self._busy()
         try:
             return self._answer(self._send(method, target, body, sent))

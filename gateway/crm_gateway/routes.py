@@ -63,6 +63,8 @@ REQUEST_HEADERS = (
     "Prefer",
     "Range",
     "User-Agent",
-    "X-Correlation-ID",
 )
-"""The only headers of a client that reach a service: what is not named here cannot be forged."""
+"""The only headers of a client that reach a service: what is not named here cannot be forged.
+
+The gateway adds its own ``Authorization``, ``X-Correlation-ID`` and trace context.
+"""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from sqlalchemy.exc import OperationalError
 
 from crm_chassis.settings import SettingsError
 from crm_chassis.telemetry import Telemetry
@@ -127,6 +128,7 @@ def test_each_request_leaves_a_line_that_names_who_did_what(
         "method": "GET",
         "service": "customer",
         "path": ACCOUNTS,
+        "address": "127.0.0.1",
         "status": 200,
         "correlation_id": "c-1",
     }
@@ -198,3 +200,32 @@ def test_twenty_megabytes_for_the_gateway_itself_are_a_413(gateway: Running, adm
     )
     assert answer.status_code == 413
     assert answer.content_type == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", [ACCOUNTS, "/api/identity/v1/me"])
+def test_without_its_database_nobody_new_is_let_in(
+    gateway: Running, admin: Caller, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise OperationalError("SELECT 1", None, ConnectionRefusedError("10.0.0.5"))
+
+    monkeypatch.setattr("crm_gateway.admission.principal_of", away)
+    answer = admin.get(path)
+    assert answer.status == 503
+    assert answer.headers["Retry-After"] == "2"
+    assert answer.json()["type"] == "urn:crm:problem:database-away"
+    assert "10.0.0.5" not in answer.data.decode()
+
+
+@pytest.mark.parametrize("path", [ACCOUNTS, "/api/identity/v1/me"])
+def test_a_fault_is_a_500_that_tells_nothing(
+    gateway: Running, admin: Caller, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("inner matters")
+
+    monkeypatch.setattr("crm_gateway.admission.principal_of", broken)
+    answer = admin.get(path)
+    assert answer.status == 500
+    assert answer.json()["type"] == "urn:crm:problem:internal"
+    assert "inner" not in answer.data.decode()

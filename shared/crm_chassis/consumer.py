@@ -30,6 +30,12 @@ class Consumer:
 
     def run(self, stop: threading.Event) -> None:
         """Consume until ``stop`` is set; a batch under way is finished first."""
+        try:
+            self._consume(stop)
+        finally:  # else what an unforeseen fault left would be acknowledged with the next batch
+            self._detach()
+
+    def _consume(self, stop: threading.Event) -> None:
         failures = 0
         while not stop.is_set():
             try:
@@ -40,7 +46,6 @@ class Consumer:
                 self._detach()
                 stop.wait(_BACK_OFF_SECONDS[min(failures, len(_BACK_OFF_SECONDS) - 1)])
                 failures += 1
-        self._detach()
 
     def _take(self) -> None:
         if self._subscription is None:

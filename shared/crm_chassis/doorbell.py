@@ -18,7 +18,10 @@ class Doorbell(Protocol):
     def ring(self) -> None: ...
 
     def wait(self, timeout: float) -> None:
-        """Return when it was rung since the last wait, or after ``timeout`` seconds."""
+        """Return when it was rung since the last wait, or after ``timeout`` seconds.
+
+        :raises OSError: when it cannot be heard.
+        """
 
     def close(self) -> None: ...
 
@@ -85,7 +88,6 @@ class PostgresDoorbell:
         _drop(connection)
 
     def wait(self, timeout: float) -> None:
-        """:raises psycopg.OperationalError: when the database is away."""
         try:
             if self._listener is None:
                 self._listener = psycopg.connect(self._url, autocommit=True)
@@ -93,9 +95,9 @@ class PostgresDoorbell:
                 return  # what was committed before the LISTEN took hold is read at once
             for _ in self._listener.notifies(timeout=timeout, stop_after=1):
                 pass
-        except psycopg.Error:
+        except psycopg.Error as error:
             self._drop_listener()
-            raise
+            raise ConnectionError(f"cannot listen for commits: {error}") from error
 
     def close(self) -> None:
         self._closed = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,18 @@ from uuid import UUID
 import orjson
 
 CONTENT_TYPE = "application/cloudevents+json"
+_TEXTS = (
+    "id",
+    "type",
+    "source",
+    "subject",
+    "time",
+    "actor",
+    "correlationid",
+    "causationid",
+    "traceparent",
+)
+_TRACEPARENT = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUIRED = ("specversion", "id", "type", "source", "subject", "time", "sequence", "data")
 
 
@@ -90,19 +103,34 @@ def decode(body: bytes | str) -> Event:
         raise MalformedEvent(f"specversion {raw['specversion']!r} is not 1.0")
     if not isinstance(raw["data"], dict):
         raise MalformedEvent("data is not an object")
+    if wrong := [name for name in _TEXTS if not isinstance(raw.get(name, ""), str)]:
+        raise MalformedEvent(f"{', '.join(wrong)} not a string")
     try:
         return Event(
             id=str(UUID(raw["id"])),
-            type=str(raw["type"]),
-            source=str(raw["source"]),
-            subject=str(raw["subject"]),
-            time=datetime.fromisoformat(raw["time"]),
+            type=raw["type"],
+            source=raw["source"],
+            subject=raw["subject"],
+            time=_instant(raw["time"]),
             sequence=int(raw["sequence"]),
             data=raw["data"],
-            actor=str(raw.get("actor", "")),
+            actor=raw.get("actor", ""),
             correlationid=str(raw.get("correlationid", raw["id"])),
             causationid=raw.get("causationid"),
-            traceparent=raw.get("traceparent"),
+            traceparent=_traceparent(raw.get("traceparent")),
         )
-    except (AttributeError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise MalformedEvent(str(error)) from None
+
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(f"time {text!r} has no zone")
+    return instant
+
+
+def _traceparent(text: str | None) -> str | None:
+    if text is not None and not _TRACEPARENT.fullmatch(text):
+        raise ValueError("traceparent is not one of W3C's")
+    return text

@@ -84,7 +84,7 @@ def redrive(database: Database, processor: Processor, parked_id: str, by: str) -
     """
     try:
         processor.redrive(parked_id, by)
-    except LookupError:
+    except inbox.NotParked:
         raise not_found("parked event") from None
     except TRANSIENT:
         raise
@@ -103,7 +103,7 @@ def discard(database: Database, parked_id: str, by: str, reason: str) -> None:
     with database.transaction() as session:
         try:
             inbox.take_parked(session, parked_id)
-        except LookupError:
+        except inbox.NotParked:
             raise not_found("parked event") from None
         inbox.settle(session, parked_id, "discarded", by, reason)
 

@@ -29,6 +29,8 @@ from sqlalchemy.orm import Session
 from crm_chassis.database import UTCDateTime, chassis_metadata, new_id, utc_now
 from crm_chassis.events import Event
 
+_LONGEST_REASON = 4000
+
 inbox = Table(
     "inbox",
     chassis_metadata,
@@ -89,6 +91,11 @@ def claim(session: Session, events: Sequence[Event], *, archive: bool) -> list[E
     return [event for id_, event in by_id.items() if id_ in new]
 
 
+def _storable(text: str) -> str:
+    """PostgreSQL's texts hold no NUL, and what is wrong with an event must not be lost for that."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 def park(
     session: Session,
     *,
@@ -105,10 +112,10 @@ def park(
         insert(parked_events),
         {
             "id": new_id(),
-            "event_id": event_id[:64],
-            "type": event_type[:120],
+            "event_id": _storable(event_id)[:64],
+            "type": _storable(event_type)[:120],
             "handler": handler[:200],
-            "reason": reason[:4000],
+            "reason": _storable(reason)[:_LONGEST_REASON],
             "attempts": attempts,
             "traceparent": traceparent,
             "body": body,
@@ -128,10 +135,21 @@ class Parked:
     state: str
 
 
+def is_parked(session: Session, event_id: str, body: bytes) -> bool:
+    """True when just these bytes were set aside before, in whatever state that is now."""
+    columns = parked_events.c
+    same = (columns.event_id == _storable(event_id)[:64]) & (columns.body == body)
+    return session.scalar(select(columns.id).where(same).limit(1)) is not None
+
+
+class NotParked(Exception):
+    """There is no such parked event, or it is settled already."""
+
+
 def take_parked(session: Session, parked_id: str) -> Parked:
     """Lock a parked event for settling.
 
-    :raises LookupError: there is none, or it is settled already.
+    :raises NotParked: there is none, or it is settled already.
     """
     columns = parked_events.c
     row = session.execute(
@@ -140,7 +158,7 @@ def take_parked(session: Session, parked_id: str) -> Parked:
         .with_for_update()
     ).one_or_none()
     if row is None:
-        raise LookupError(parked_id)
+        raise NotParked(parked_id)
     return Parked(*row)
 
 
@@ -163,7 +181,9 @@ def note_failure(session: Session, parked_id: str, reason: str) -> None:
     session.execute(
         update(parked_events)
         .where(parked_events.c.id == parked_id)
-        .values(reason=reason, attempts=parked_events.c.attempts + 1)
+        .values(
+            reason=_storable(reason)[:_LONGEST_REASON], attempts=parked_events.c.attempts + 1
+        )
     )
 
 

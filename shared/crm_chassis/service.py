@@ -173,6 +173,12 @@ class Service:
         self._migrated = self._migrated or self.migrations.current()
         return self._migrated
 
+    def ask_to_stop(self) -> None:
+        """Have the worker end, without waiting for it; :meth:`close` does."""
+        if self._worker is not None:
+            self._worker.ask_to_stop()
+            self.doorbell.ring()  # the relay may be waiting at it
+
     def close(self) -> None:
         """Stop the worker and let go of every connection."""
         if self._worker is not None:

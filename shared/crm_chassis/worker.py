@@ -49,9 +49,13 @@ class Worker:
         for thread in self._threads:
             thread.start()
 
+    def ask_to_stop(self) -> None:
+        """Have every loop end when it has finished what is under way."""
+        self._stop.set()
+
     def stop(self, timeout: float = 25.0) -> None:
         """Let every loop finish what it has under way, for at most ``timeout`` seconds in all."""
-        self._stop.set()
+        self.ask_to_stop()
         deadline = time.monotonic() + timeout
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))

@@ -20,6 +20,7 @@ from crm_contracts.schema import (
     SchemaFolder,
     personal_fields,
     without_closure,
+    without_personal_rules,
 )
 
 FOLDER = Path(__file__).parent
@@ -72,13 +73,14 @@ class Contract:
         :return: one message for each violation, ``/phones/0: value is not of type "string"``;
             empty when there is none. Values are never in it: it may go into logs.
         """
-        validator = self._lenient_validator if lenient else self._validator
-        if validator.is_valid(data):
-            return []
-        return [
-            f"/{'/'.join(map(str, error.instance_path))}: {error.message}"
-            for error in validator.iter_errors(data)
-        ]
+        return _violations(self._lenient_validator if lenient else self._validator, data)
+
+    def check_bare(self, data: dict[str, Any]) -> list[str]:
+        """Hold a copy made by :meth:`without_personal` to the contract, leniently.
+
+        :return: as :meth:`check`, but for what is required of personal fields.
+        """
+        return _violations(self._bare_validator, data)
 
     @cached_property
     def personal(self) -> dict[FieldPath, str]:
@@ -119,6 +121,10 @@ class Contract:
     def _lenient_validator(self) -> jsonschema_rs.Draft202012Validator:
         return _compiled(without_closure(self.schema))
 
+    @cached_property
+    def _bare_validator(self) -> jsonschema_rs.Draft202012Validator:
+        return _compiled(without_personal_rules(without_closure(self.schema)))
+
 
 def _compiled(schema: Schema) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(
@@ -126,15 +132,24 @@ def _compiled(schema: Schema) -> jsonschema_rs.Draft202012Validator:
     )
 
 
+def _violations(validator: jsonschema_rs.Draft202012Validator, data: Any) -> list[str]:
+    if validator.is_valid(data):
+        return []
+    return [
+        f"/{'/'.join(map(str, error.instance_path))}: {error.message}"
+        for error in validator.iter_errors(data)
+    ]
+
+
 def _without(value: Any, personal: _PersonalTree) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, dict) and EACH_ITEM not in personal:
         return {
             name: _bare(child, personal[name]) if name in personal else child
             for name, child in value.items()
         }
-    if isinstance(value, list):
+    if isinstance(value, list) and EACH_ITEM in personal:
         return [_without(item, personal[EACH_ITEM]) for item in value]
-    return value
+    return None  # not what the contract has here, so that nobody knows what it tells
 
 
 def _bare(value: Any, personal: _PersonalTree) -> Any:

@@ -88,6 +88,20 @@ def without_closure(schema: Schema) -> Schema:
     return opened
 
 
+def without_personal_rules(schema: Schema) -> Schema:
+    """A copy of a bundled schema that takes anything for what it marks ``x-personal``."""
+    if "x-personal" in schema:
+        return {}
+    loose = dict(schema)
+    if "properties" in schema:
+        loose["properties"] = {
+            name: without_personal_rules(child) for name, child in schema["properties"].items()
+        }
+    if "items" in schema:
+        loose["items"] = without_personal_rules(schema["items"])
+    return loose
+
+
 def personal_fields(schema: Schema, at: FieldPath = ()) -> Iterator[tuple[FieldPath, str]]:
     """The path and kind of every field that a bundled schema marks ``x-personal``."""
     if "x-personal" in schema:

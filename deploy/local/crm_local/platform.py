@@ -103,6 +103,8 @@ class Platform:
 
     def stop(self) -> None:
         """Finish what is under way, and let go of ports and files."""
+        for service in self.services.values():
+            service.ask_to_stop()
         self._running.close()
 
     def _start_service(

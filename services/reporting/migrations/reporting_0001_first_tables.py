@@ -196,9 +196,7 @@ _OF_ACCOUNTS = {
 
 def _key(name: str, length: int) -> sa.Column:
     bytewise = sa.String(length, collation="C")
-    return sa.Column(
-        name, sa.String(length).with_variant(bytewise, "postgresql"), primary_key=True
-    )
+    return sa.Column(name, sa.String(length).with_variant(bytewise, "postgresql"), primary_key=True)
 
 
 def _rollups() -> None:

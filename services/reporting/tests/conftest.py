@@ -1,15 +1,232 @@
+"""The service on each database, and events to tell it of."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
-from crm_chassis.testing_harness import Harness
+from crm_chassis.events import Event
+from crm_chassis.testing_harness import Harness, event
 from crm_reporting.app import create_app
 
 pytest_plugins = ["crm_chassis.testing"]
+
+STAGES = [
+    ("prospecting", "open", 10),
+    ("qualification", "open", 20),
+    ("proposal", "open", 50),
+    ("negotiation", "open", 80),
+    ("won", "won", 100),
+    ("lost", "lost", 0),
+]
+WON, LOST = 4, 5
+START = date(2026, 1, 20)
+
+
+class Company:
+    """Makes up a company's events, in the order in which they would happen."""
+
+    def __init__(self, random: Random, size: int = 4) -> None:
+        self.random = random
+        self.size = size
+        self.teams = [_id(random) for _ in range(2)]
+        self.people = [(_id(random), random.choice([*self.teams, None])) for _ in range(3)]
+        self.accounts = [_id(random) for _ in range(3)]
+        self.products = [_id(random) for _ in range(2)]
+        self.campaigns = [_id(random) for _ in range(2)]
+        self.leads = [_id(random) for _ in range(size)]
+
+    def events(self) -> list[Event]:
+        lives = [
+            *(self.account(id_) for id_ in self.accounts[1:]),  # nothing is told of the first
+            *(self.campaign(id_) for id_ in self.campaigns),
+            *(self.lead(id_) for id_ in self.leads),
+            *(self.deal(_id(self.random)) for _ in range(self.size)),
+            *(self.ticket(_id(self.random)) for _ in range(self.size)),
+            self.target(_id(self.random)),
+            self.product(self.products[0]),
+        ]
+        told = []
+        while lives:
+            life = self.random.choice(lives)
+            if (happened := next(life, None)) is None:
+                lives.remove(life)
+            else:
+                told.append(happened)
+        return told
+
+    def day(self, most: int = 60) -> str:
+        return (START + timedelta(days=self.random.randrange(most))).isoformat()
+
+    def owner(self, key: str = "owner_id") -> dict[str, Any]:
+        person, team = self.random.choice(self.people)
+        return {key: person, "team_id": team}
+
+    def maybe(self, *values: Any) -> Any:
+        return self.random.choice([*values, None])
+
+    def tell(
+        self, kind: str, state: dict[str, Any], sequence: int, change: dict[str, Any] | None = None
+    ) -> Event:
+        data = state if change is None else {**state, "change": change}
+        return event(
+            f"crm.{kind}.v1",
+            data,
+            sequence=sequence,
+            id=_id(self.random),
+            time=datetime(2026, 3, self.random.randint(1, 28), tzinfo=UTC),
+        )
+
+    def account(self, id_: str) -> Iterator[Event]:
+        verb = "created"
+        for sequence in range(1, self.random.randint(1, 4) + 1):
+            state = {
+                "id": id_,
+                "name": "Acme",
+                "industry": self.maybe("IT", "finance"),
+                "region": self.maybe("north", "south"),
+                "level": self.maybe("A", "B"),
+                "source": self.maybe("web"),
+                "created_on": START.isoformat(),
+            }
+            yield self.tell(f"customer.account.{verb}", state | self.owner(), sequence)
+            verb = "changed"
+
+    def campaign(self, id_: str) -> Iterator[Event]:
+        state = {"id": id_, "starts_on": self.maybe(self.day()), "currency": "EUR"}
+        for sequence in (1, 2):
+            state["actual_cost"] = self.maybe("100.50", "200.00")
+            verb = "created" if sequence == 1 else "changed"
+            yield self.tell(f"marketing.campaign.{verb}", state | self.owner(), sequence)
+
+    def product(self, id_: str) -> Iterator[Event]:
+        yield self.tell("sales.product.created", {"id": id_, "name": "GTX"}, 1)
+
+    def target(self, id_: str) -> Iterator[Event]:
+        for sequence in (1, 2):
+            state = {"id": id_, "member_id": self.teams[0], "amount": f"{sequence}000.00"}
+            yield self.tell("sales.target.set", state | {"month": "2026-02"}, sequence)
+
+    def lead(self, id_: str) -> Iterator[Event]:
+        state = {
+            "id": id_,
+            "status": "new",
+            "source": self.maybe("web", "fair"),
+            "campaign_id": self.maybe(*self.campaigns),
+            "industry": self.maybe("IT"),
+            "region": self.maybe("north"),
+            "created_on": self.day(),
+            "converted_on": None,
+            "account_id": None,
+            "contact_id": None,
+            "opportunity_id": None,
+            **self.owner(),
+        }
+        yield self.tell("sales.lead.created", state, 1)
+        path = ["contacted", "qualified", self.random.choice(["converted", "junk"])]
+        for sequence, status in enumerate(path[: self.random.randint(0, 3)], start=2):
+            change = {"from_status": state["status"], "to_status": status, "seconds_in_status": 60}
+            state["status"] = status
+            if status != "converted":
+                yield self.tell("sales.lead.status_changed", state, sequence, change)
+                continue
+            account = self.random.choice(self.accounts)
+            example = event("crm.sales.lead.converted.v1", {}).data["change"]
+            state |= {"converted_on": self.day(), "account_id": account}
+            state |= {"contact_id": _id(self.random), "opportunity_id": _id(self.random)}
+            yield self.tell("sales.lead.converted", state, sequence, example)
+
+    def deal(self, id_: str) -> Iterator[Event]:
+        random = self.random
+        opened = START + timedelta(days=random.randrange(60))
+        state = {
+            "id": id_,
+            "account_id": self.maybe(*self.accounts),
+            "product_id": self.maybe(*self.products),
+            "lead_id": self.maybe(*self.leads),
+            "campaign_id": self.maybe(*self.campaigns),
+            "source": self.maybe("web", "fair"),
+            "pipeline": "default",
+            "amount": self.maybe("10.00", "99.99", "1234.5678"),
+            "currency": random.choice(["EUR", "USD"]),
+            "quantity": self.maybe(1, 5),
+            "opened_on": random.choice([opened.isoformat(), None]),
+            "expected_close_on": self.maybe((opened + timedelta(days=40)).isoformat()),
+            "closed_on": None,
+            "lost_reason": None,
+            **self.owner(),
+        }
+        at = self._enter(state, 0)
+        yield self.tell("sales.opportunity.opened", state, 1)
+        for sequence in range(2, random.randint(2, 7)):
+            was = at
+            if was in (WON, LOST):
+                at = self._enter(state, random.randrange(4))
+                state["closed_on"] = None
+                verb = "reopened"
+            elif random.random() < 0.25:
+                state |= self.owner() | {"account_id": self.maybe(*self.accounts)}
+                yield self.tell("sales.opportunity.changed", state, sequence)
+                continue
+            else:
+                at = self._enter(state, random.choice([n for n in range(6) if n != was]))
+                verb = {WON: "won", LOST: "lost"}.get(at, "stage_changed")
+                if at in (WON, LOST):
+                    state["closed_on"] = (opened + timedelta(days=random.randrange(50))).isoformat()
+            change = {
+                "from_stage": STAGES[was][0],
+                "to_stage": STAGES[at][0],
+                "from_stage_order": was + 1,
+                "to_stage_order": at + 1,
+                "seconds_in_stage": random.randrange(10**6),
+            }
+            yield self.tell(f"sales.opportunity.{verb}", state, sequence, change)
+
+    def _enter(self, state: dict[str, Any], stage: int) -> int:
+        key, kind, probability = STAGES[stage]
+        state |= {"stage": key, "stage_order": stage + 1, "stage_type": kind}
+        state["probability"] = probability
+        return stage
+
+    def ticket(self, id_: str) -> Iterator[Event]:
+        opened = self.day()
+        state = {
+            "id": id_,
+            "status": "open",
+            "type": self.random.choice(["question", "complaint"]),
+            "account_id": self.maybe(*self.accounts),
+            "opened_on": opened,
+            "opened_at": f"{opened}T08:00:00Z",
+            "resolved_on": None,
+            "resolved_at": None,
+            "closed_on": None,
+            **self.owner("assignee_id"),
+        }
+        yield self.tell("service-desk.ticket.opened", state, 1)
+        for sequence in range(2, self.random.randint(2, 5)):
+            verb = "reopened" if state["resolved_on"] else "resolved"
+            day = self.day(90)
+            done = {"resolved_on": day, "resolved_at": f"{day}T09:30:00Z", "status": "resolved"}
+            undone = {"resolved_on": None, "resolved_at": None, "status": "reopened"}
+            state |= done if verb == "resolved" else undone
+            change = {"from_status": "open", "to_status": "open", "seconds_in_status": 1}
+            yield self.tell(f"service-desk.ticket.{verb}", state, sequence, change)
+
+
+def _id(random: Random) -> str:
+    digits = f"{random.getrandbits(128):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-7{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+
+@pytest.fixture
+def company() -> type[Company]:
+    """Makes up a company's events: ``company(random).events()``."""
+    return Company
 
 
 @pytest.fixture

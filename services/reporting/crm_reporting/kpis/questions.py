@@ -111,7 +111,7 @@ class Question:
     @cached_property
     def _series(self) -> dict[str, str | None]:
         products = STANDING["products"].c
-        return dict(self.session.execute(select(products.id, products.series)).tuples())
+        return dict(self.session.execute(select(products.id, products.series)).tuples().all())
 
     def wants(self, member: str) -> bool:
         """True when the figures of this member are asked for."""

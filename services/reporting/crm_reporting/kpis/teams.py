@@ -27,7 +27,7 @@ class Teams:
     @classmethod
     def load(cls, session: Session) -> Teams:
         teams = directory.teams.c
-        return cls(dict(session.execute(select(teams.id, teams.parent_id)).tuples()))
+        return cls(dict(session.execute(select(teams.id, teams.parent_id)).tuples().all()))
 
     def path(self, team: str) -> Sequence[str]:
         """From the top to the team itself."""

@@ -14,6 +14,7 @@ from crm_chassis.context import current_origin
 from crm_chassis.database import new_id, utc_now
 from crm_chassis.problems import invalid
 from crm_sales import events
+from crm_sales.days import moment_on
 from crm_sales.opportunities import queries
 from crm_sales.opportunities.models import Opportunity, Stage, StageChange, StageEntry
 from crm_sales.products.models import Product
@@ -37,6 +38,7 @@ def open_from_lead(session: Session, values: dict[str, Any]) -> Opportunity:
     """Open the deal that a lead becomes, for the lead's owner."""
     stage = queries.first_stage(session, "open")
     opportunity = build(session, values, stage, _product(session, values))
+    opportunity.stage_since = moment_on(values["opened_on"])
     events.opportunity_opened(session, opportunity)
     return opportunity
 
