@@ -38,7 +38,7 @@ format: $(VENV)/.dev ## put the code into its one format
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev ## measure, on RabbitMQ and PostgreSQL; table here, JSON in bench/results
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

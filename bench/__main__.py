@@ -2,47 +2,56 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import sys
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
 from rich.console import Console
 
 from bench import report
 from bench.figures import Figure, Run
 from bench.servers import servers
+from crm_chassis.testing_servers import Unavailable
 
 BENCHMARKS = ("relay", "consumer", "freshness", "api", "kpis", "embedded", "outbox")
 """Each is a module here with ``run(Run) -> list[Figure]``."""
 
 
-def main() -> int:
-    """Run the benchmarks that are asked for, print and keep their figures.
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(BENCHMARKS))
+@click.option("--quick", is_flag=True, help="Small counts: rough and short.")
+def main(names: Sequence[str], quick: bool) -> None:
+    """Run benchmarks, all unless some are named; print and keep their figures.
 
-    :returns: the exit status: 1 when a target was missed.
+    The exit status is 1 when a target was missed.
     """
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], metavar="NAME")
-    parser.add_argument("--quick", action="store_true", help="small counts: rough and short")
-    arguments = parser.parse_args()
     started_at = datetime.now(UTC)
     console = Console() if sys.stdout.isatty() else Console(width=140)
-    figures: dict[str, list[Figure]] = {}
+    try:
+        figures = _measured(names or BENCHMARKS, quick, console)
+    except Unavailable as error:
+        raise click.ClickException(str(error)) from None
+    report.show(console, figures)
+    console.print(f"[dim]{report.write(figures, started_at, quick)}[/]")
+    if any(figure.met is False for rows in figures.values() for figure in rows):
+        sys.exit(1)
+
+
+def _measured(names: Sequence[str], quick: bool, console: Console) -> dict[str, list[Figure]]:
+    figures = {}
     with servers() as on, tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        for name in arguments.names or BENCHMARKS:
+        for name in names:
             console.print(f"[dim]{name} ...[/]")
             own = Path(folder) / name
             own.mkdir()
             benchmark = importlib.import_module(f"bench.{name}")
-            figures[name] = benchmark.run(Run(on, arguments.quick, own))
-    report.show(console, figures)
-    console.print(f"[dim]{report.write(figures, started_at, arguments.quick)}[/]")
-    missed = any(figure.met is False for rows in figures.values() for figure in rows)
-    return 1 if missed else 0
+            figures[name] = benchmark.run(Run(on, quick, own))
+    return figures
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -6,13 +6,13 @@ import threading
 import time
 from collections.abc import Sequence
 
-from kombu import Connection, Consumer, Queue
+from kombu import Connection, Consumer, Message, Queue
 
 from bench.figures import Figure, Run, Target, Yardstick, median
 from bench.history import Company
 from bench.relay import publish
 from bench.services import service_on
-from crm_chassis.broker import Delivery, Message
+from crm_chassis import broker
 from crm_chassis.broker.topology import queue_name
 from crm_chassis.events import Event
 from crm_chassis.service import Service
@@ -30,22 +30,22 @@ _TARGET = Target("at least", 6_000)
 def run(run: Run) -> list[Figure]:
     """In turns: kombu alone, the worker's consumer on RabbitMQ, its processor by itself."""
     count = run.count(20_000, 5_000)
-    broker = run.servers.virtual_host()
+    host = run.servers.virtual_host()
     company = Company(_LEADS_A_DAY)
     taken, consumed, processed = [], [], []
     with service_on(
         create_app,
         "reporting",
         database_url=run.servers.postgres.create_database("consumer"),
-        broker_url=broker.accounts["reporting"],
+        broker_url=host.accounts["reporting"],
         signer=Signer(run.folder),
     ) as app:
         service: Service = app.extensions["crm"]
         for _ in range(_ROUNDS):
             events = company.events(count)
-            _queue(broker.admin_url, events)
-            taken.append(count / _taken(broker.accounts["reporting"], count))
-            _queue(broker.admin_url, events)
+            _queue(host.admin_url, events)
+            taken.append(count / _taken(host.accounts["reporting"], count))
+            _queue(host.admin_url, events)
             consumed.append(count / _consumed(service, count))
             processed.append(count / _processed(service, company.events(count)))
     return [
@@ -62,7 +62,7 @@ def run(run: Run) -> list[Figure]:
 
 def _queue(admin_url: str, events: Sequence[Event]) -> None:
     """Put events into reporting's queue, and into no other."""
-    publish(admin_url, "", [Message(event.id, _QUEUE, event.encode()) for event in events])
+    publish(admin_url, "", [broker.Message(event.id, _QUEUE, event.encode()) for event in events])
 
 
 def _taken(url: str, count: int) -> float:
@@ -71,7 +71,7 @@ def _taken(url: str, count: int) -> float:
     with Connection(url) as connection:
         channel = connection.channel()
 
-        def take(message: object) -> None:
+        def take(message: Message) -> None:
             nonlocal bodies
             bodies += 1
             if bodies % 500 == 0:
@@ -102,7 +102,7 @@ def _consumed(service: Service, count: int) -> float:
 
 def _processed(service: Service, events: Sequence[Event]) -> float:
     """Seconds in which the processor takes the same in batches of the same size."""
-    deliveries = [Delivery(event.id, event.encode(), None) for event in events]
+    deliveries = [broker.Delivery(event.id, event.encode(), None) for event in events]
     size = service.settings.consumer_batch
     started = time.perf_counter()
     for first in range(0, len(deliveries), size):

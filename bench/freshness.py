@@ -24,7 +24,7 @@ def run(run: Run) -> list[Figure]:
     A delay begins when the event is written, which is before the commit, and ends when the answer
     with the new figure has arrived: the last look is part of it.
     """
-    delays, looks = [], []
+    looks: list[float] = []
     with process_platform(run.folder, run.servers.postgres, run.servers.rabbitmq) as platform:
         client = platform.client()
         deals = [_opened(client) for _ in range(run.count(300, 50))]

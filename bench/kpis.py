@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from typing import Any
 from urllib.parse import urlencode
 
 from sqlalchemy import text
@@ -75,7 +76,7 @@ def _reporting(run: Run, events: int) -> Harness:
 
 def _queries(caller: Caller) -> list[str]:
     """A query for each KPI and dimension, and for each KPI undivided."""
-    kpis = caller.get("/v1/kpis").json["items"]
+    kpis: list[dict[str, Any]] = caller.get("/v1/kpis").get_json()["items"]
     return [
         f"{kpi['name']}?{urlencode(_YEAR | asked)}"
         for kpi in kpis

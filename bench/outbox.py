@@ -20,8 +20,9 @@ from crm_chassis.events import Event
 
 _LOG = """
 CREATE TABLE event_log (
-    event_id uuid, recorded_at timestamptz, type varchar(120) NOT NULL, subject varchar(64) NOT NULL,
-    sequence integer NOT NULL, body bytea NOT NULL, {more} PRIMARY KEY (event_id, recorded_at)
+    event_id uuid, recorded_at timestamptz, type varchar(120) NOT NULL,
+    subject varchar(64) NOT NULL, sequence integer NOT NULL, body bytea NOT NULL, {more}
+    PRIMARY KEY (event_id, recorded_at)
 ) PARTITION BY RANGE (recorded_at);
 CREATE TABLE event_log_now PARTITION OF event_log DEFAULT;
 CREATE INDEX ON event_log (recorded_at, event_id);

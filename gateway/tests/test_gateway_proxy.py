@@ -369,8 +369,9 @@ def test_a_slow_service_is_a_504(admin: Caller, service: StubService) -> None:
 
 
 def test_a_slow_service_does_not_take_the_others_with_it(
-    tmp_path: Path, service: StubService, service_address: str
+    tmp_path: Path, service: StubService, service_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("crm_gateway.proxy.PLACE_SECONDS", 0.05)
     enough, waiting = threading.Event(), threading.Semaphore(0)
 
     def behave(environ: Any, start_response: Any) -> list[bytes]:

@@ -417,7 +417,7 @@ def test_no_token_is_a_401(gateway: Running, path: str, header: str | None) -> N
 def test_an_expired_token_is_refused_though_it_was_good_before(
     tmp_path: Path, service_address: str
 ) -> None:
-    settings = settings_for(tmp_path, service_address, access_token_seconds=1)
+    settings = settings_for(tmp_path, service_address, access_token_seconds=4)
     with running_gateway(settings) as gateway:
         admin = gateway.sign_in()
         assert admin.get(ACCOUNTS).status == 200

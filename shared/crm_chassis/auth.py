@@ -80,17 +80,26 @@ class KeySource:
         self._read_at = 0.0
 
     def keys(self, key_id: str | None) -> KeySet:
-        """A set that holds ``key_id`` if the gateway publishes it."""
+        """A set that holds ``key_id`` if the gateway publishes it.
+
+        :raises OSError: the keys cannot be read.
+        """
         with self._lock:
             known = self._keys is not None and any(key.kid == key_id for key in self._keys.keys)
             if self._keys is None or (
                 not known and time.monotonic() - self._read_at > _KEYS_AGE_SECONDS
             ):
-                self._keys = KeySet.import_key_set(orjson.loads(self._read()))
+                self._keys = self._read()
                 self._read_at = time.monotonic()
             return self._keys
 
-    def _read(self) -> bytes:
+    def _read(self) -> KeySet:
+        try:
+            return KeySet.import_key_set(orjson.loads(self._fetch()))
+        except (urllib3.exceptions.HTTPError, ValueError, JoseError) as error:
+            raise OSError(f"{self._location} gives no keys: {error}") from error
+
+    def _fetch(self) -> bytes:
         if not self._location.startswith(("http://", "https://")):
             return Path(self._location).read_bytes()
         response = urllib3.request("GET", self._location, timeout=3.0, retries=2)

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
+import psycopg
 import uuid_utils.compat
+from psycopg.types.string import TextLoader
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -118,10 +120,16 @@ Instant = Annotated[datetime, mapped_column(UTCDateTime)]
 Amount = Annotated[Decimal, mapped_column(Money)]
 
 
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
 def _configure_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # SQLAlchemy's BEGIN below is the only one
+        # SQLite's own knows ASCII alone, and a search would not find Müller for MÜLLER.
+        connection.create_function("lower", 1, _lower, deterministic=True)
         for pragma in (
             "journal_mode=WAL",
             "synchronous=NORMAL",
@@ -137,6 +145,13 @@ def _configure_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
+def _configure_postgres(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: psycopg.Connection, _record: object) -> None:
+        # Ids are strings here: psycopg would make each a UUID, and SQLAlchemy a string again.
+        connection.adapters.register_loader("uuid", TextLoader)
+
+
 def make_engine(url: str, pool_size: int = 10) -> Engine:
     """An engine for PostgreSQL or SQLite.
 
@@ -146,9 +161,11 @@ def make_engine(url: str, pool_size: int = 10) -> Engine:
         engine = create_engine(url, pool_size=pool_size, max_overflow=10)
         _configure_sqlite(engine)
         return engine
-    return create_engine(
+    engine = create_engine(
         url, pool_size=pool_size, max_overflow=5, pool_pre_ping=True, pool_recycle=1800
     )
+    _configure_postgres(engine)
+    return engine
 
 
 SessionHook = Callable[[Session], None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,8 +16,8 @@ from crm_chassis.auth import current_principal, masked
 from crm_chassis.database import MONEY_PLACES
 from crm_chassis.problems import flatten
 
-_AMOUNT = re.compile(rf"-?\d{{1,14}}(\.\d{{1,{MONEY_PLACES}}})?")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_AMOUNT = re.compile(rf"-?\d{{1,14}}(\.\d{{1,{MONEY_PLACES}}})?", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _E164 = phonenumbers.PhoneNumberFormat.E164
 _CENT = Decimal("0.01")
 
@@ -25,7 +26,7 @@ def decimal_text(amount: Decimal | None) -> str | None:
     """An amount as events and answers write it: two decimals, up to four where they matter."""
     if amount is None:
         return None
-    in_cents = amount.quantize(_CENT)
+    in_cents = amount.quantize(_CENT) + 0  # not "-0.00"
     return str(in_cents if in_cents == amount else amount.normalize())
 
 
@@ -96,7 +97,10 @@ class Instant(fields.Field[datetime]):
             raise ValidationError("Not an RFC 3339 time.") from None
         if instant.tzinfo is None:
             raise ValidationError("A time needs a zone, as in 2026-01-31T09:00:00+08:00.")
-        return instant.astimezone(UTC)
+        try:
+            return instant.astimezone(UTC)
+        except OverflowError:
+            raise ValidationError("Not a time between the years 1 and 9999.") from None
 
 
 def instant_text(value: datetime | None) -> str | None:
@@ -135,9 +139,9 @@ def normalised_phone(text: str) -> str:
 
     :raises ValidationError: fewer than 4 or more than 20 digits, or letters.
     """
-    text = text.strip()
+    text = unicodedata.normalize("NFKC", text)  # full-width digits, as Chinese keyboards have them
     digits = re.sub(r"[\s().\-/]", "", text)
-    if not re.fullmatch(r"\+?\d{4,20}", digits):
+    if not re.fullmatch(r"\+?[0-9]{4,20}", digits):
         raise ValidationError("Not a telephone number.")
     if not digits.startswith("+"):
         return digits

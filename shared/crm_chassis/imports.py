@@ -235,23 +235,28 @@ def read_csv(stream: IO[bytes], required: Iterable[str]) -> Iterator[dict[str, s
     """
     csv.field_size_limit(_LONGEST_CELL)
     reader = csv.DictReader(io.TextIOWrapper(stream, "utf-8-sig", newline=""), strict=True)
+    number = 1  # of the row being read; the header is the first
     try:
         header = reader.fieldnames or []
+        if "\0" in "".join(header):
+            raise invalid(("header", "Contains a NUL character."))
         missing = [column for column in required if column not in header]
         if missing:
             raise invalid(*((column, "The file has no such column.") for column in missing))
         if len(set(header)) < len(header):
             raise invalid(("header", "Two columns have the same name."))
+        number += 1
         for row in reader:
             if None in row:
-                raise invalid((f"row {reader.line_num}", "More cells than the header has."))
+                raise invalid((f"row {number}", "More cells than the header has."))
             if "\0" in "".join(cell or "" for cell in row.values()):
-                raise invalid((f"row {reader.line_num}", "Contains a NUL character."))
+                raise invalid((f"row {number}", "Contains a NUL character."))
             yield row
+            number += 1
     except UnicodeDecodeError as error:
-        raise invalid(("file", f"Not UTF-8: {error.reason} near row {reader.line_num}.")) from None
+        raise invalid(("file", f"Not UTF-8: {error.reason} near row {number}.")) from None
     except csv.Error as error:
-        raise invalid((f"row {reader.line_num}", f"Not CSV: {error}.")) from None
+        raise invalid((f"row {number}", f"Not CSV: {error}.")) from None
 
 
 def take_file(database: Database, job_id: str, mapping: FieldMapping, stream: IO[bytes]) -> None:
@@ -446,12 +451,11 @@ class ImportRunner:
         schema = importer.schema()
         first = chunk.first_row + chunk.rows_done
         cells = chunk.rows[chunk.rows_done : chunk.rows_done + limit]
-        rows = [
-            _validated(schema, Row(first + offset, mapping.fields_of(row)), mapping.key)
-            for offset, row in enumerate(cells)
-        ]
-        if fault is not None:
-            for row in rows:
+        rows = [Row(first + offset, mapping.fields_of(row)) for offset, row in enumerate(cells)]
+        for row in rows:
+            if fault is None:
+                _validate(schema, row, mapping.key)
+            else:
                 row.refuse(mapping.key, fault)
         accepted = [row for row in rows if not row.refused]
         savepoint = session.begin_nested() if job.dry_run else None
@@ -482,7 +486,7 @@ def _unfinished_chunks(job_id: str) -> Select[Any]:
     )
 
 
-def _validated(schema: Schema, row: Row, key: str) -> Row:
+def _validate(schema: Schema, row: Row, key: str) -> None:
     try:
         row.values = schema.load(row.values)
     except ValidationError as error:
@@ -490,7 +494,6 @@ def _validated(schema: Schema, row: Row, key: str) -> Row:
             row.refuse(name, detail)
     if not row.refused and not row.values.get(key):
         row.refuse(key, "Every row needs its key.")
-    return row
 
 
 def _keep_errors(
@@ -511,7 +514,7 @@ def _keep_errors(
                     "row": row.number,
                     "column": column,
                     "field": name,
-                    "value": raw.get(column, "")[:500] if column else None,
+                    "value": (raw.get(column) or "")[:500] if column else None,
                     "detail": detail,
                 }
             )

@@ -30,6 +30,7 @@ from crm_chassis.web import Blueprint, current_service
 
 _MAX_FILE_BYTES = 2_000_000_000
 _FLUSH_BYTES = 64_000
+_UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class ImportProblemPage(Schema):
 
 class ProblemQuery(Schema):
     limit = fields.Integer(load_default=100, validate=validate.Range(1, 200))
-    cursor = fields.String(validate=validate.Regexp(r"\d+:[0-9a-f-]{36}\Z"))
+    cursor = fields.String(validate=validate.Regexp(rf"[0-9]{{1,9}}:{_UUID}\Z"))
 
 
 def imports_blueprint(importers: Sequence[Importer]) -> Blueprint:

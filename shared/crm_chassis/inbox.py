@@ -17,10 +17,12 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    bindparam,
     delete,
     func,
     insert,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -75,6 +77,24 @@ def insert_new(
     return set(session.scalars(statement, list(rows)))
 
 
+# Rows as one JSON parameter: to bind them one by one takes twice the time of all the rest.
+_CLAIM = {
+    dialect: text(
+        f"INSERT INTO inbox (event_id, received_at, body) {rows} "
+        "ON CONFLICT DO NOTHING RETURNING event_id"
+    )
+    .bindparams(bindparam("now", type_=UTCDateTime))
+    .columns(inbox.c.event_id)
+    for dialect, rows in {
+        "postgresql": "SELECT CAST(given ->> 0 AS uuid), :now, convert_to(given ->> 1, 'UTF8') "
+        "FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS given",
+        # SQLAlchemy keeps a Uuid as 32 digits where the database has no such type.
+        "sqlite": "SELECT replace(json_extract(value, '$[0]'), '-', ''), :now, "
+        "CAST(json_extract(value, '$[1]') AS BLOB) FROM json_each(:rows) WHERE true",
+    }.items()
+}
+
+
 def claim(session: Session, events: Sequence[Event], *, archive: bool) -> list[Event]:
     """Mark the events as seen, in the transaction of their effects.
 
@@ -82,12 +102,12 @@ def claim(session: Session, events: Sequence[Event], *, archive: bool) -> list[E
     :returns: those that no committed transaction has claimed before, once each.
     """
     by_id = {event.id: event for event in events}
-    now = utc_now()
     rows = [
-        {"event_id": id_, "received_at": now, "body": by_id[id_].encode() if archive else None}
-        for id_ in sorted(by_id)
+        (id_, by_id[id_].encode().decode() if archive else None)
+        for id_ in sorted(by_id)  # in one order, so that two workers do not deadlock
     ]
-    new = insert_new(session, inbox, rows, "event_id")
+    statement = _CLAIM[session.get_bind().dialect.name]
+    new = set(session.scalars(statement, {"now": utc_now(), "rows": orjson.dumps(rows).decode()}))
     return [event for id_, event in by_id.items() if id_ in new]
 
 
@@ -181,9 +201,7 @@ def note_failure(session: Session, parked_id: str, reason: str) -> None:
     session.execute(
         update(parked_events)
         .where(parked_events.c.id == parked_id)
-        .values(
-            reason=_storable(reason)[:_LONGEST_REASON], attempts=parked_events.c.attempts + 1
-        )
+        .values(reason=_storable(reason)[:_LONGEST_REASON], attempts=parked_events.c.attempts + 1)
     )
 
 

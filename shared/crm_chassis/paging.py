@@ -6,9 +6,10 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 import orjson
 from marshmallow import Schema, fields, validate
@@ -162,13 +163,34 @@ def _encode(sort: str, value: Any, key: str) -> str:
     return base64.urlsafe_b64encode(orjson.dumps([sort, text, key])).decode().rstrip("=")
 
 
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(text)
+    return instant.astimezone(UTC)
+
+
+def _amount(text: str) -> Decimal:
+    amount = Decimal(text)
+    if not amount.is_finite():
+        raise ValueError(text)
+    return amount
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError(value)
+    return value
+
+
 _READERS: dict[type, Callable[[Any], Any]] = {
-    datetime: datetime.fromisoformat,
+    datetime: _instant,
     date: date.fromisoformat,
-    Decimal: Decimal,
+    Decimal: _amount,
     int: int,
-    str: str,
+    str: _text,
 }
+"""What a cursor holds comes from outside, and is read as strictly as any other parameter."""
 
 
 def _decode(cursor: str, sort: str, column: Column) -> tuple[Any, str]:
@@ -177,7 +199,7 @@ def _decode(cursor: str, sort: str, column: Column) -> tuple[Any, str]:
         made_for, value, key = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         if made_for != sort:
             raise ValueError(made_for)
-        return _READERS[column.type.python_type](value), str(key)
+        return _READERS[column.type.python_type](value), str(UUID(str(key)))
     except (binascii.Error, ValueError, TypeError, ArithmeticError):
         raise invalid(("cursor", "Not a cursor of this list and sort.")) from None
 

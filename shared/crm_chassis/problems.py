@@ -105,10 +105,7 @@ def _from_http(error: HTTPException) -> Problem:
     messages = getattr(error, "data", {}).get("messages") if hasattr(error, "data") else None
     if isinstance(messages, Mapping):
         parts = [value for part, value in messages.items() if part in _VALIDATED_PARTS]
-        errors = [pair for part in parts for pair in flatten(part)]
-        if status == 422:
-            return invalid(*errors)
-        return Problem(status, "malformed", "The body is not valid JSON.", errors=errors)
+        return invalid(*(pair for part in parts for pair in flatten(part)))
     code = HTTPStatus(status).phrase.lower().replace(" ", "-")
     methods = getattr(error, "valid_methods", None)
     headers = {"Allow": ", ".join(methods)} if methods else {}
@@ -121,8 +118,7 @@ def from_database(error: DBAPIError) -> Problem:
         log.info("request.conflict", error=str(error.orig))
         return conflict("The change contradicts what is already stored.")
     if isinstance(error, DataError):
-        log.info("request.unstorable", error=str(error.orig))
-        return Problem(422, "unstorable", "The request has a value that cannot be stored.")
+        return _unstorable(error.orig)
     if isinstance(error, OperationalError):
         log.warning("database.away", error=str(error.orig))
         return Problem(
@@ -130,6 +126,11 @@ def from_database(error: DBAPIError) -> Problem:
         )
     log.error("request.failed", exc_info=error)
     return Problem(500, "internal", "The request failed; the fault is logged.")
+
+
+def _unstorable(error: BaseException | None) -> Problem:
+    log.info("request.unstorable", error=str(error))
+    return Problem(422, "unstorable", "The request has a value that cannot be stored.")
 
 
 def register(app: Flask) -> None:
@@ -150,6 +151,10 @@ def register(app: Flask) -> None:
     @app.errorhandler(DBAPIError)
     def _database(error: DBAPIError) -> Response:
         return respond(from_database(error))
+
+    @app.errorhandler(OverflowError)
+    def _too_large(error: OverflowError) -> Response:
+        return respond(_unstorable(error))  # SQLite's driver says so of integers beyond 64 bits
 
     @app.errorhandler(Exception)
     def _unexpected(error: Exception) -> Response:

@@ -131,6 +131,8 @@ class Processor:
             contract = self._catalogue.contract(event.type)
         except UnknownEventType:
             return replace(event, data={})  # which of it is personal, nobody can tell
+        if not contract.personal:
+            return event
         return replace(event, data=contract.without_personal(event.data))
 
     def _apply(self, events: Sequence[Event]) -> int:

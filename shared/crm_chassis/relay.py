@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from zlib import crc32
 
+import psycopg
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy import Connection, text
@@ -68,7 +69,7 @@ class Relay:
                         stop.wait(_POLL_SECONDS)
                         continue
                     self._drain_until(stop, connection)
-            except (BrokerAway, DBAPIError, OSError) as error:
+            except (BrokerAway, DBAPIError, psycopg.Error, OSError) as error:
                 log.warning("relay.waiting", error=str(error))
                 self._standing_by = False
                 self._disconnect()
@@ -94,8 +95,9 @@ class Relay:
                     connection.execute(text("SELECT pg_advisory_unlock(:key)"), lock)
 
     def _drain_until(self, stop: threading.Event, lock_holder: Connection) -> None:
-        self._connect()
         while not stop.is_set():
+            if not self._connect().connected:
+                raise BrokerAway("the connection was lost")
             if not self.drain():
                 self._doorbell.wait(_POLL_SECONDS)
                 if not self._database.is_sqlite:

@@ -8,7 +8,9 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 import flask_smorest
-from flask import current_app, g, make_response, request
+import orjson
+from flask import Request, current_app, g, make_response, request
+from marshmallow import Schema, missing
 from sqlalchemy.orm import Session
 from webargs.flaskparser import FlaskParser
 
@@ -27,15 +29,32 @@ A = TypeVar("A", bound=Aggregate)
 
 
 class _Parser(FlaskParser):
-    """Refuses unknown fields everywhere, not only in bodies."""
+    """Refuses unknown fields everywhere, not only in bodies, and what is not strict JSON."""
 
     DEFAULT_UNKNOWN_BY_LOCATION = {}
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        body = req.get_data()
+        if not body:
+            return missing
+        if not req.is_json:
+            raise Problem(415, "unsupported-media-type", "The body must be application/json.")
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise Problem(
+                400, "malformed", "The body is not valid JSON.", errors=[("body", str(error))]
+            ) from None
 
 
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
     """flask-smorest's blueprint with the strict parser."""
 
     ARGUMENTS_PARSER = _Parser()
+
+    def arguments(self, schema: Any, **kwargs: Any) -> Any:
+        # webargs would make a schema of a class anew for each request.
+        return super().arguments(schema() if isinstance(schema, type) else schema, **kwargs)
 
 
 def current_service() -> Service:

@@ -137,7 +137,7 @@ def test_no_change_is_lost_or_counted_twice(
     eventually(figures, (DEALS, writers.amount), 60)
     for service in ("sales", "reporting"):
         assert client.get(f"/api/{service}/v1/events/parked")["items"] == []
-    assert "identical" in inside.run("reporting", "projections", "verify").lower()
+    inside.run("reporting", "projections", "verify")  # fails where a table differs
 
 
 def wait_for_progress(writers: Writers) -> None:

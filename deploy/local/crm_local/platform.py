@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Flask
-from waitress.server import create_server
+from waitress.server import TcpWSGIServer, create_server
+from waitress.wasyncore import close_all
 
 from crm_chassis.broker.embedded import Exchanges
 from crm_chassis.service import Service
@@ -169,8 +170,9 @@ class Platform:
         server = create_server(
             app, sockets=[door], threads=settings.web_threads, map={}, ident=None
         )
-        stack.callback(server.close)
-        threading.Thread(target=server.run, name=f"{settings.service}-http", daemon=True).start()
+        thread = threading.Thread(target=server.run, name=f"{settings.service}-http", daemon=True)
+        thread.start()
+        stack.callback(_close, server, thread)
 
     def _database(self, name: str) -> str:
         return f"sqlite:///{self._options.database(name)}"
@@ -182,3 +184,10 @@ class Platform:
             path.touch(mode=0o600)
             path.write_text(secrets.token_urlsafe(32))
         return path.read_text()
+
+
+def _close(server: TcpWSGIServer, thread: threading.Thread) -> None:
+    """Finish the requests under way, then end the server in the thread that it runs in."""
+    server.task_dispatcher.shutdown()
+    server.trigger.pull_trigger(lambda: close_all(server._map))
+    thread.join()

@@ -35,16 +35,16 @@ def _get(service: Harness, path: str, **query: Any) -> Any:
     return response.json
 
 
-def _facts(service: Harness, name: str, **query: Any) -> list[dict[str, Any]]:
+def _facts(service: Harness, name: str, limit: int = 50, **query: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     cursor = None
     while True:
-        page = _get(service, f"{name}/facts", limit=3, cursor=cursor, **query)
+        page = _get(service, f"{name}/facts", limit=limit, cursor=cursor, **query)
         found += page["items"]
         cursor = page["next_cursor"]
         if cursor is None:
             return found
-        assert len(page["items"]) == 3
+        assert len(page["items"]) == limit
 
 
 def _sum(facts: list[dict[str, Any]]) -> dict[str, Decimal]:
@@ -65,8 +65,8 @@ def test_facts_add_up_to_every_figure(told: Harness) -> None:
         query = {"by": by, "currency": currency}
         answer = _get(told, name, **query)
         for row in answer["rows"]:
-            member = None if by is None else row["member"]["id"] or ""
-            facts = _facts(told, name, **query, member=member)
+            member = row["member"] and (row["member"]["id"] or "")
+            facts = _facts(told, name, **query | {"by": answer["by"]}, member=member)
             assert _sum(facts) == _nonzero(row["components"]), (name, by, row)
             assert len({(fact["kind"], fact["id"]) for fact in facts}) == len(facts)
 
@@ -94,6 +94,13 @@ def test_the_steps_of_funnels_open_to_who_took_them(told: Harness) -> None:
         assert rows
         for row in rows:
             assert len(_facts(told, name, step=row["step"]["id"])) == row["value"]
+
+
+def test_facts_come_page_by_page_across_their_kinds(told: Harness) -> None:
+    whole = _facts(told, "completion", currency="USD")
+    assert {fact["kind"] for fact in whole} == {"opportunities", "targets"}
+    for limit in (1, 2, len(whole)):
+        assert _facts(told, "completion", limit=limit, currency="USD") == whole
 
 
 def test_a_fact_says_what_it_is(told: Harness) -> None:

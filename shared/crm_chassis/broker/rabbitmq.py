@@ -18,6 +18,7 @@ from crm_chassis.events import CONTENT_TYPE
 _WINDOW = 1000
 _CONFIRM_SECONDS = 30.0
 _CLOSE_SECONDS = 2.0
+_ANSWER_SECONDS = 10  # for the broker to answer; a queue without a leader does not
 _PERSISTENT = 2
 
 
@@ -32,7 +33,12 @@ class RabbitMQ:
         return ConfirmingPublisher(self._url, EXCHANGE)
 
     def subscription(self, prefetch: int) -> Subscription:
-        connection = Connection(self._url, heartbeat=HEARTBEAT_SECONDS, connect_timeout=5)
+        connection = Connection(
+            self._url,
+            heartbeat=HEARTBEAT_SECONDS,
+            connect_timeout=5,
+            transport_options={"read_timeout": _ANSWER_SECONDS, "write_timeout": _ANSWER_SECONDS},
+        )
         return KombuSubscription(connection, queue_name(self._service), prefetch)
 
 

@@ -15,7 +15,7 @@ from crm_local.sample.roster import COLLEAGUES, TEAMS
 from crm_local.sample.tickets import make_tickets
 from crm_local.sample.timeline import Timeline
 
-_SEED = 41
+_SEED = 46
 
 
 def make_sample(today: date) -> Sample:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -18,10 +19,11 @@ DEALS = 215
 _WIN_RATE = 0.54
 _CYCLE_DAYS = 52
 _OPENED_BEFORE_DAYS = 75  # so that deals are closed from the first month on
-_NAMES_CAMPAIGN = 0.6
+_NAMES_CAMPAIGN = 0.85
 _ADVANCES_TODAY = 0.3
 _SLIPS = 0.25
 _MONTHLY_TARGETS = (9_000, 11_000, 12_000, 14_000)
+_FIRST_TARGET_PERCENT, _TARGET_GROWTH_PERCENT = 55, 6
 
 STAGES = ("prospecting", "qualification", "proposal", "negotiation")
 _LOST_IN = {"prospecting": 3, "qualification": 4, "proposal": 4, "negotiation": 2}
@@ -179,7 +181,7 @@ def make_deals(
                 name=f"{purchase.quantity} × {purchase.product.name}, {customer.firm.name}",
                 account=customer.external_id,
                 product=purchase.product.external_id,
-                campaign=campaign and campaign.external_id,
+                campaign=campaign.external_id if campaign else None,
                 owner=external_id("user", customer.owner.key),
                 source=source,
                 stage=course.stage,
@@ -198,16 +200,19 @@ def target_rows(chance: Random, timeline: Timeline) -> list[Row]:
     """Monthly targets of everybody who sells, and of each sales team the sum of its people's."""
     rows: list[Row] = []
     reps = in_role("sales_rep")
-    for team in dict.fromkeys(rep.team for rep in reps):
-        members = [rep for rep in reps if rep.team == team]
-        personal = {rep: chance.choice(_MONTHLY_TARGETS) for rep in members}
-        for month in timeline.months:
-            rows += [_target("person", rep.key, "user", month, personal[rep]) for rep in members]
-            rows.append(_target("team", str(team), "team", month, sum(personal.values())))
+    usual = {rep: chance.choice(_MONTHLY_TARGETS) for rep in reps}
+    for number, month in enumerate(timeline.months):
+        percent = _FIRST_TARGET_PERCENT + _TARGET_GROWTH_PERCENT * number
+        totals: Counter[str] = Counter()
+        for rep in reps:
+            amount = usual[rep] * percent // 100
+            totals[str(rep.team)] += amount
+            rows.append(_target("person", "user", rep.key, month, amount))
+        rows += [_target("team", "team", team, month, total) for team, total in totals.items()]
     return rows
 
 
-def _target(scope: str, key: str, kind: str, month: str, amount: int) -> Row:
+def _target(scope: str, kind: str, key: str, month: str, amount: int) -> Row:
     return row(
         external_id=external_id("target", f"{key}-{month}"),
         scope=scope,

@@ -6,15 +6,15 @@ import csv
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
-from crm_client import imports, resources
+from crm_client import imports, mapping, resources
 from crm_client.client import Client, Record
-from crm_client.errors import StaleError
+from crm_client.errors import ConflictError, StaleError
 from crm_client.imports import ImportJob
-from crm_client.mapping import Mapping
 from crm_local.sample.records import Move, Row, Sample, external_id
 from crm_local.sample.roster import COMPANY
 
@@ -111,14 +111,14 @@ class _Filling:
 
     def _run_import(self, resource: str, rows: list[Row]) -> ImportJob:
         columns = list(dict.fromkeys(name for row in rows for name in row))
-        mapping = Mapping(_KEY, {name: [name] for name in columns}, {}, {})
+        same = mapping.Mapping(_KEY, {name: [name] for name in columns}, {}, {})
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{resource}.csv"
             with path.open("w", encoding="utf-8", newline="") as file:
                 writer = csv.DictWriter(file, columns)
                 writer.writeheader()
                 writer.writerows(rows)
-            job = imports.create(self._client, resource, path.name, mapping)
+            job = imports.create(self._client, resource, path.name, same)
             job = imports.upload(self._client, job, path)
         *_, ended = imports.watch(self._client, job, sleep=self._pause)
         return ended
@@ -143,12 +143,13 @@ class _Filling:
             if conversion.account:
                 facts["account_id"] = accounts[conversion.account]["id"]
             path = f"{resources.collection('leads')}/{leads[key]['id']}/conversion"
-            made = self._client.post(path, facts)
-            if conversion.then:
-                self._after_conversion[made["opportunity_id"]] = conversion.then
+            with _unless_somebody_was_quicker():
+                made = self._client.post(path, facts)
+                if conversion.then:
+                    self._after_conversion[made["opportunity_id"]] = conversion.then
             self._advance()
 
-    def _make_moves(self, resource: str, moves: dict[str, Move]) -> None:
+    def _make_moves(self, resource: str, moves: Mapping[str, Move]) -> None:
         for item in list(self._client.list(resource)):
             move = moves.get(item[_KEY]) or self._after_conversion.get(item["id"])
             if move and move.state == (item.get("stage") or item["status"]):
@@ -158,10 +159,13 @@ class _Filling:
     def _make_move(self, resource: str, item: dict[str, Any], move: Move) -> None:
         path = f"{resources.collection(resource)}/{item['id']}"
         etag, facts = f'"{item["version"]}"', dict(move.facts)
-        try:
+        with _unless_somebody_was_quicker():
             if move.name in _SET_BY_PUT:
                 self._client.put(f"{path}/{move.name}", facts, if_match=etag)
             else:
                 self._client.move(Record(path, item, etag), move.name, facts)
-        except StaleError:
-            pass  # somebody else is at it already; they have the say
+
+
+def _unless_somebody_was_quicker() -> AbstractContextManager[None]:
+    """People use the platform meanwhile; what they did with a record stands."""
+    return suppress(StaleError, ConflictError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
 
@@ -33,6 +34,16 @@ _FOLLOWING = {"new": "contacted", "contacted": "qualified", "nurturing": "qualif
 _MOVES_TODAY = 0.4
 
 
+@dataclass(frozen=True, slots=True)
+class _Life:
+    """What became of a lead: its status when it is imported, and what happens then."""
+
+    status: str
+    since: date
+    move: Move | None = None
+    conversion: Conversion | None = None
+
+
 def make_leads(
     chance: Random,
     timeline: Timeline,
@@ -47,42 +58,44 @@ def make_leads(
     for number in range(1, LEADS + 1):
         key = external_id("lead", number)
         came_in = timeline.some_day(chance)
-        became = some(chance, _FRESH if timeline.age(came_in) < _FRESH_DAYS else _BECAME)
-        decided_on = timeline.workday(came_in + timedelta(days=chance.randrange(_LONGEST_DAYS)))
-        since = min(max(came_in, decided_on), timeline.today)
         customer = _customer(chance, customers, came_in)
-        if became == "converted":
-            conversions[key] = _conversion(chance, timeline, customer, since)
-            status, since = "qualified", came_in + (since - came_in) // 3
-        else:
-            status = became
-            if move := _step(chance, timeline, status, since):
-                moves[key] = move
+        life = _life(chance, timeline, came_in, customer)
+        if life.move:
+            moves[key] = life.move
+        if life.conversion:
+            conversions[key] = life.conversion
         source = some(chance, SOURCES)
         campaign = some_campaign(chance, campaigns, source, came_in)
-        firm = customer.firm if customer else names.firm()
-        owner = customer.owner if customer else some_rep(chance, firm.market)
-        person = names.person(firm)
         rows.append(
-            row(
+            _person(chance, names, customer)
+            | row(
                 external_id=key,
-                name=person.name,
-                company=firm.name,
-                job_title=job_title(chance, firm),
-                phone=person.phone,
-                email=person.email,
-                industry=firm.industry,
-                region=firm.market.region,
                 source=source,
-                score=_SCORES.get(status, 10) + chance.randrange(25),
-                status=status,
-                status_since=since,
-                campaign=campaign and campaign.external_id,
-                owner=external_id("user", owner.key),
+                score=_SCORES.get(life.status, 10) + chance.randrange(25),
+                status=life.status,
+                status_since=life.since,
+                campaign=campaign.external_id if campaign else None,
                 created_on=came_in,
             )
         )
     return rows, moves, conversions
+
+
+def _person(chance: Random, names: Names, customer: Customer | None) -> Row:
+    """Who asked, and who answers."""
+    firm = customer.firm if customer else names.firm()
+    owner = customer.owner if customer else some_rep(chance, firm.market)
+    person = names.person(firm)
+    return row(
+        name=person.name,
+        company=firm.name,
+        job_title=job_title(chance, firm),
+        phone=person.phone,
+        email=person.email,
+        industry=firm.industry,
+        region=firm.market.region,
+        owner=external_id("user", owner.key),
+    )
 
 
 def _customer(chance: Random, customers: Sequence[Customer], day: date) -> Customer | None:
@@ -92,12 +105,17 @@ def _customer(chance: Random, customers: Sequence[Customer], day: date) -> Custo
     return chance.choice([customer for customer in customers if customer.since <= day])
 
 
-def _step(chance: Random, timeline: Timeline, status: str, since: date) -> Move | None:
-    """A step that the salesperson takes today, with a lead that is not forgotten."""
+def _life(chance: Random, timeline: Timeline, came_in: date, customer: Customer | None) -> _Life:
+    became = some(chance, _FRESH if timeline.age(came_in) < _FRESH_DAYS else _BECAME)
+    decided_on = timeline.workday(came_in + timedelta(days=chance.randrange(_LONGEST_DAYS)))
+    since = min(max(came_in, decided_on), timeline.today)
+    if became == "converted":
+        conversion = _conversion(chance, timeline, customer, since)
+        return _Life("qualified", came_in + (since - came_in) // 3, conversion=conversion)
     forgotten = timeline.age(since) > _LONGEST_DAYS
-    if status not in _FOLLOWING or forgotten or chance.random() > _MOVES_TODAY:
-        return None
-    return Move(status, "status", {"status": _FOLLOWING[status]})
+    if became not in _FOLLOWING or forgotten or chance.random() > _MOVES_TODAY:
+        return _Life(became, since)
+    return _Life(became, since, Move(became, "status", {"status": _FOLLOWING[became]}))
 
 
 def _conversion(
@@ -114,6 +132,6 @@ def _conversion(
             "expected_close_on": course.expected_close_on.isoformat(),
         },
         purchase.product.external_id,
-        customer and customer.external_id,
+        customer.external_id if customer else None,
         course.from_first_stage(),
     )

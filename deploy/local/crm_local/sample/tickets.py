@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from random import Random
 
 from crm_local.sample.customers import Customer, some
@@ -14,7 +14,7 @@ from crm_local.sample.timeline import Timeline
 
 TICKETS = 200
 _CLOSED_AFTER_DAYS = 5
-_MEAN_DAYS = {"low": 12, "normal": 8, "high": 5, "urgent": 2}
+_MEAN_DAYS = {"low": 9, "normal": 6, "high": 4, "urgent": 2}
 _PRIORITIES = {"low": 20, "normal": 50, "high": 22, "urgent": 8}
 _CHANNELS = {"email": 40, "phone": 25, "web": 20, "chat": 15}
 _UNDER_WAY = {"new": 2, "open": 5, "pending": 2, "on_hold": 1}
@@ -41,6 +41,7 @@ _SUBJECTS = {
         "{product} 发票金额有误",
     ),
 }
+_INSTRUMENTS = [product.name for product in PRODUCTS if product.series in ("FlowSense", "LabOne")]
 _TYPES = {"question": 40, "incident": 28, "request": 20, "complaint": 12}
 
 
@@ -56,21 +57,13 @@ def make_tickets(
         customer = chance.choice(customers)
         opened_on = timeline.some_day(chance, max(timeline.first, customer.since))
         kind, priority = some(chance, _TYPES), some(chance, _PRIORITIES)
-        took = round(chance.expovariate(1 / _MEAN_DAYS[priority]))
-        resolved_on = opened_on + timedelta(days=took)
-        closed_on = resolved_on + timedelta(days=_CLOSED_AFTER_DAYS)
-        if resolved_on > timeline.today:
-            status, resolved_on, closed_on = some(chance, _UNDER_WAY), None, None
-            if status == "open" and chance.random() < _SOLVED_TODAY:
-                moves[key] = Move(status, "resolve")
-        elif closed_on > timeline.today:
-            status, closed_on = "resolved", None
-        else:
-            status = "closed"
+        status, resolved_on, closed_on = _life(chance, timeline, opened_on, priority)
+        if status == "open" and chance.random() < _SOLVED_TODAY:
+            moves[key] = Move(status, "resolve")
         rows.append(
             row(
                 external_id=key,
-                subject=chance.choice(_SUBJECTS[kind]).format(product=chance.choice(PRODUCTS).name),
+                subject=chance.choice(_SUBJECTS[kind]).format(product=chance.choice(_INSTRUMENTS)),
                 type=kind,
                 priority=priority,
                 channel=some(chance, _CHANNELS),
@@ -84,3 +77,17 @@ def make_tickets(
             )
         )
     return rows, moves
+
+
+def _life(
+    chance: Random, timeline: Timeline, opened_on: date, priority: str
+) -> tuple[str, date | None, date | None]:
+    """A ticket's status, and the days on which it was resolved and closed."""
+    took = round(chance.expovariate(1 / _MEAN_DAYS[priority]))
+    resolved_on = opened_on + timedelta(days=took)
+    closed_on = resolved_on + timedelta(days=_CLOSED_AFTER_DAYS)
+    if resolved_on > timeline.today:
+        return some(chance, _UNDER_WAY), None, None
+    if closed_on > timeline.today:
+        return "resolved", resolved_on, None
+    return "closed", resolved_on, closed_on

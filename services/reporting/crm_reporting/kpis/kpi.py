@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from crm_reporting.projections.rollups import Rollup
+from crm_reporting.kpis.periods import GRAINS, WEEK
+from crm_reporting.projections.rollups import DAY, Rollup
 
 Unit = Literal["money", "count", "rate", "days", "hours"]
 Sums = Mapping[str, int]
@@ -37,14 +38,12 @@ class Sum:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kpi:
-    """One KPI.
+class Declared:
+    """What KPIs and funnels have in common.
 
     :ivar formula: in words, with what is left out.
     :ivar dated_by: the business day that places a fact in a period.
     :ivar events: what it comes from.
-    :ivar components: the sums that ``value`` is made of, by name.
-    :ivar value: the KPI of some sums, in its unit before rounding; None where it is not defined.
     :ivar dimensions: what it may be divided by.
     :ivar default_by: the dimension when none is asked for.
     :ivar within: count only what has a member in this dimension.
@@ -56,11 +55,47 @@ class Kpi:
     formula: str
     dated_by: str
     events: tuple[str, ...]
-    components: Mapping[str, Sum]
-    value: Callable[[Sums], Decimal | int | None]
     dimensions: tuple[str, ...]
     default_by: str | None = None
     within: str | None = None
+
+    @property
+    def rollups(self) -> tuple[Rollup, ...]:
+        """What it is summed from, each once."""
+        raise NotImplementedError
+
+    @property
+    def has_currency(self) -> bool:
+        """True when it is made of amounts, which are not added across currencies."""
+        return False
+
+    @property
+    def uses_targets(self) -> bool:
+        return False
+
+    @property
+    def kept_by_month(self) -> bool:
+        """True when a span must be one of whole months."""
+        return any(DAY not in rollup.grains for rollup in self.rollups)
+
+    @property
+    def grains(self) -> tuple[str, ...]:
+        """The periods that it may be divided into."""
+        if self.kept_by_month or self.uses_targets:
+            return tuple(grain for grain in GRAINS if grain not in (DAY, WEEK))
+        return GRAINS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kpi(Declared):
+    """One KPI.
+
+    :ivar components: the sums that ``value`` is made of, by name.
+    :ivar value: the KPI of some sums, in its unit before rounding; None where it is not defined.
+    """
+
+    components: Mapping[str, Sum]
+    value: Callable[[Sums], Decimal | int | None]
 
     @property
     def has_currency(self) -> bool:
@@ -117,7 +152,7 @@ def of(rollup: Rollup | None, *measures: str, **renamed: str) -> dict[str, Sum]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Funnel:
+class Funnel(Declared):
     """How far the members of a cohort came, step by step.
 
     :ivar rollup: whose rows count the cohort, by the day the cohort is dated by.
@@ -125,12 +160,11 @@ class Funnel:
         the steps are the stages of the pipelines.
     """
 
-    name: str
-    title: str
-    formula: str
-    dated_by: str
-    events: tuple[str, ...]
     rollup: Rollup
     steps: tuple[tuple[str, str, str], ...] = ()
     dimensions: tuple[str, ...] = ()
     unit: Unit = "count"
+
+    @property
+    def rollups(self) -> tuple[Rollup, ...]:
+        return (self.rollup,)

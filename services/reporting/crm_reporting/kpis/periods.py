@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, cast, func, literal_column
+from sqlalchemy import ColumnElement, Date, DateTime, cast, func, literal_column
 
 from crm_reporting.projections.rollups import DAY, MONTH, Rollup
 
@@ -123,4 +123,5 @@ def start_in_sql(dialect: str, grain: str, day: ColumnElement[date]) -> ColumnEl
     """:func:`start_of` of a column."""
     if dialect == "sqlite":
         return literal_column(_SQLITE_STARTS[grain].format(day=day), Date)
-    return cast(func.date_trunc(literal_column(f"'{grain}'"), day), Date)
+    # As a plain timestamp: a date alone would be taken for an instant in the session's time zone.
+    return cast(func.date_trunc(literal_column(f"'{grain}'"), cast(day, DateTime)), Date)

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from crm_chassis.auth import Principal, current_principal
 from crm_chassis.problems import Problem, invalid
-from crm_reporting.kpis.kpi import Funnel, Kpi
-from crm_reporting.kpis.periods import DAY, WEEK, Span, whole_months
+from crm_reporting.kpis.kpi import Declared
+from crm_reporting.kpis.periods import Span, whole_months
 from crm_reporting.kpis.teams import Teams
-from crm_reporting.projections.rollups import ALL, PERSON, Rollup
+from crm_reporting.projections.rollups import ALL, PERSON
 from crm_reporting.projections.tables import STANDING
 
 PERMISSION = "reporting.kpis.read"
@@ -118,7 +118,7 @@ class Question:
         return not self.members or member in self.members
 
 
-def question_of(session: Session, asked: Kpi | Funnel, query: dict[str, Any]) -> Question:
+def question_of(session: Session, asked: Declared, query: dict[str, Any]) -> Question:
     """The query of the current principal."""
     teams = Teams.load(session)
     question = Question(
@@ -133,12 +133,12 @@ def question_of(session: Session, asked: Kpi | Funnel, query: dict[str, Any]) ->
         currency=query.get("currency"),
         undated=query.get("undated", False),
     )
-    if isinstance(asked, Kpi) and question.by is None and not question.restricted:
+    if question.by is None and not question.restricted:
         return question.divided(asked.default_by)
     return question
 
 
-def check(asked: Kpi | Funnel, question: Question) -> None:
+def check(asked: Declared, question: Question) -> None:
     """Refuse a question that has no answer.
 
     :raises Problem: 422 naming the parameter that does not apply; 403 for a division that would
@@ -150,7 +150,7 @@ def check(asked: Kpi | Funnel, question: Question) -> None:
         errors.append(("by", f"{asked.name} is not divided by {question.by}. It is by: {choice}."))
     if question.level is not None and question.by != "team":
         errors.append(("level", "Only together with by=team."))
-    if question.currency is not None and not any(map(_has_currency, _rollups(asked))):
+    if question.currency is not None and not _has_currency(asked):
         errors.append(("currency", f"{asked.name} is not in a currency."))
     if question.members and question.by is None:
         errors.append(("member", "Only together with by."))
@@ -162,33 +162,27 @@ def check(asked: Kpi | Funnel, question: Question) -> None:
     errors += _check_grain(asked, question)
     if errors:
         raise invalid(*errors)
-    within = asked.within if isinstance(asked, Kpi) else None
-    if question.restricted and (question.by not in _OWNED or within or not asked.dimensions):
+    if question.restricted and (question.by not in _OWNED or not {*_OWNED} & {*asked.dimensions}):
         raise Problem(403, "forbidden", f"This needs {PERMISSION} with scope all.")
 
 
-def _rollups(asked: Kpi | Funnel) -> tuple[Rollup, ...]:
-    return asked.rollups if isinstance(asked, Kpi) else (asked.rollup,)
+def _has_currency(asked: Declared) -> bool:
+    """True when facts of it are in a currency, even if it is a count of them."""
+    return asked.has_currency or any(
+        "currency" in STANDING[rollup.of].c for rollup in asked.rollups
+    )
 
 
-def _has_currency(rollup: Rollup) -> bool:
-    return "currency" in STANDING[rollup.of].c
-
-
-def _check_grain(asked: Kpi | Funnel, question: Question) -> list[tuple[str, str]]:
-    rollups = _rollups(asked)
-    if isinstance(asked, Kpi) and asked.uses_targets and question.grain in (DAY, WEEK):
-        return [("grain", "Targets are for months: ask for month, quarter or year.")]
-    if all(DAY in rollup.grains for rollup in rollups):
-        return []
+def _check_grain(asked: Declared, question: Question) -> list[tuple[str, str]]:
     errors = []
-    if question.grain in (DAY, WEEK):
-        errors.append(("grain", f"{asked.name} is kept by month: not by day or week."))
-    months = whole_months(question.span)
-    if months.first != question.span.first:
-        errors.append(("from", f"{asked.name} is kept by month: give the first day of one."))
-    if months.last != question.span.last:
-        errors.append(("to", f"{asked.name} is kept by month: give the last day of one."))
+    if question.grain is not None and question.grain not in asked.grains:
+        errors.append(("grain", f"{asked.name} may be by {', '.join(asked.grains)}."))
+    if asked.kept_by_month:
+        months = whole_months(question.span)
+        if months.first != question.span.first:
+            errors.append(("from", f"{asked.name} is kept by month: give the first day of one."))
+        if months.last != question.span.last:
+            errors.append(("to", f"{asked.name} is kept by month: give the last day of one."))
     return errors
 
 

@@ -77,22 +77,29 @@ class _Plan:
 
     def of_teams(self, question: Question) -> Iterator[tuple[str, Row[Any]]]:
         seen = question.visibility.teams
+        if seen is not None and not seen:  # of all teams they see themselves alone
+            for target in self.of_all(question):
+                team = self._team_of.get(target.member_id)
+                yield question.member_of(team or ""), target
+            return
         known = {team for team in (*self._of_team, *self._people) if team is not None}
         above = {ancestor for team in known for ancestor in self._teams.path(team)}
         for team in sorted(above if question.level is not None else known):
             if seen is not None and team not in seen:
                 continue
-            for target in self._of_one_team(team, question.level):
+            for target in self._of_one_team(team, question.level, seen):
                 yield team, target
 
-    def _of_one_team(self, team: str, level: int | None) -> list[Row[Any]]:
+    def _of_one_team(
+        self, team: str, level: int | None, within: frozenset[str] | None
+    ) -> list[Row[Any]]:
         """The targets for what is counted for ``team`` when teams are divided at ``level``."""
         depth = self._teams.depth(team)
         if level is None:
             own = self._of_team.get(team)
             return [own] if own is not None else self._of_its_people(team)
         if depth == level:
-            return self._resolved(team)
+            return self._resolved(team, within)
         return self._of_its_people(team) if depth < level else []
 
     def of_all(self, question: Question) -> list[Row[Any]]:

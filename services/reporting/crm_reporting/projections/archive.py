@@ -202,12 +202,13 @@ class Archive:
 
     def _differences(self, connection: Connection, name: str) -> Iterator[Difference]:
         standing, rebuilt = STANDING[name], self._tables[name]
-        key = [column.name for column in standing.primary_key]
+        names = [str(column.name) for column in standing.c]
+        key = [str(column.name) for column in standing.primary_key]
         found: dict[tuple[Any, ...], list[dict[str, Any] | None]] = {}
         for place, (these, those) in enumerate(((standing, rebuilt), (rebuilt, standing))):
             for row in connection.execute(select(these).except_(select(those))).mappings():
                 pair = found.setdefault(tuple(row[column] for column in key), [None, None])
-                pair[place] = dict(row)
+                pair[place] = {column: row[column] for column in names}
         for values, (stands, given) in sorted(found.items(), key=lambda item: repr(item[0])):
             yield Difference(name, values, stands, given)
 

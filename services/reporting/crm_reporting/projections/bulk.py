@@ -14,7 +14,6 @@ import orjson
 from sqlalchemy import (
     Column,
     Connection,
-    Dialect,
     Select,
     String,
     Table,
@@ -23,32 +22,32 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.dialects import postgresql
 
 Rows = Sequence[Sequence[Any]]
 
 
-def _rows(dialect: Dialect, columns: Iterable[Column[Any]]) -> str:
+def _rows(sqlite: bool, columns: Iterable[Column[Any]]) -> str:
     """A SELECT of ``columns`` out of the parameter ``rows``, a JSON array of arrays."""
-    if dialect.name == "sqlite":
-        values = [f"json_extract(given.value, '$[{n}]')" for n, _ in enumerate(columns)]
-        # SQLAlchemy keeps a Uuid as 32 digits where the database has no such type.
-        values = [
-            f"replace({value}, '-', '')" if isinstance(column.type, Uuid) else value
-            for value, column in zip(values, columns, strict=True)
-        ]
-        source = "json_each(:rows) AS given WHERE true"
-        return f"SELECT {', '.join(values)} FROM {source}"  # noqa: S608 - our own tables' names
-    values = [_given(dialect, column, n) for n, column in enumerate(columns)]
-    source = "jsonb_array_elements(CAST(:rows AS jsonb)) AS given"
-    return f"SELECT {', '.join(values)} FROM {source}"  # noqa: S608 - our own tables' names
+    source = "json_each(:rows)" if sqlite else "jsonb_array_elements(CAST(:rows AS jsonb))"
+    given = _given_to_sqlite if sqlite else _given_to_postgresql
+    values = ", ".join(given(column, position) for position, column in enumerate(columns))
+    # Without a WHERE, SQLite takes the ON of ON CONFLICT for that of a join.
+    return f"SELECT {values} FROM {source} AS given WHERE true"  # noqa: S608 - our own names
 
 
-def _given(dialect: Dialect, column: Column[Any], position: int) -> str:
+def _given_to_sqlite(column: Column[Any], position: int) -> str:
+    value = f"json_extract(given.value, '$[{position}]')"
+    # SQLAlchemy keeps a Uuid as 32 digits where the database has no such type.
+    return f"replace({value}, '-', '')" if isinstance(column.type, Uuid) else value
+
+
+def _given_to_postgresql(column: Column[Any], position: int) -> str:
     value = f"given ->> {position}"
     # A cast to a text of bounded length would cut what is longer.
     if isinstance(column.type, String):
         return value
-    return f"CAST({value} AS {column.type.compile(dialect)})"
+    return f"CAST({value} AS {column.type.compile(postgresql.dialect())})"
 
 
 def _names(columns: Iterable[Column[Any]]) -> str:
@@ -60,10 +59,10 @@ def _values(table: Table) -> list[Column[Any]]:
 
 
 @cache
-def _insert_new(dialect: Dialect, table: Table, names: tuple[str, ...]) -> TextClause:
+def _insert_new(sqlite: bool, table: Table, names: tuple[str, ...]) -> TextClause:
     columns, key = [table.c[name] for name in names], table.primary_key.columns
     statement = text(
-        f"INSERT INTO {table.name} ({_names(columns)}) {_rows(dialect, columns)} "
+        f"INSERT INTO {table.name} ({_names(columns)}) {_rows(sqlite, columns)} "
         f"ON CONFLICT DO NOTHING RETURNING {_names(key)}"
     )
     return statement.columns(*key)
@@ -77,47 +76,48 @@ def insert_new(
     :param rows: values of the columns ``names``, sorted by key, so that workers do not deadlock.
     :returns: the keys of the rows that were inserted.
     """
-    statement = _insert_new(connection.dialect, table, names)
+    statement = _insert_new(_is_sqlite(connection), table, names)
     return [tuple(row) for row in connection.execute(statement, _parameter(rows))]
 
 
 @cache
-def _locked(dialect: Dialect, table: Table) -> Select[Any]:
+def _locked(sqlite: bool, table: Table) -> Select[Any]:
     key = table.c.id
-    given = text(_rows(dialect, [key])).columns(key)
+    given = text(_rows(sqlite, [key])).columns(key)
     return select(table).where(key.in_(given)).order_by(key).with_for_update()
 
 
 def locked(connection: Connection, table: Table, ids: Sequence[str]) -> list[dict[str, Any]]:
     """The rows with these ids, kept from other transactions until this one ends."""
-    statement = _locked(connection.dialect, table)
+    statement = _locked(_is_sqlite(connection), table)
     found = connection.execute(statement, _parameter([[id_] for id_ in ids]))
-    return [dict(row) for row in found.mappings()]
+    names = table.c.keys()
+    return [dict(zip(names, row, strict=True)) for row in found]
 
 
 @cache
-def _upsert(dialect: Dialect, table: Table, new_value: str) -> TextClause:
+def _upsert(sqlite: bool, table: Table, new_value: str) -> TextClause:
     """:param new_value: of a column ``{0}``, of a row that is there already."""
     changes = ", ".join(
         f"{column.name} = {new_value.format(column.name)}" for column in _values(table)
     )
     return text(
-        f"INSERT INTO {table.name} AS standing ({_names(table.c)}) {_rows(dialect, table.c)} "
+        f"INSERT INTO {table.name} AS standing ({_names(table.c)}) {_rows(sqlite, table.c)} "
         f"ON CONFLICT ({_names(table.primary_key.columns)}) DO UPDATE SET {changes}"
     )
 
 
 def replace(connection: Connection, table: Table, rows: Rows) -> None:
     """Write whole rows, values in the order of the table's columns, over those that stand."""
-    statement = _upsert(connection.dialect, table, "excluded.{0}")
+    statement = _upsert(_is_sqlite(connection), table, "excluded.{0}")
     connection.execute(statement, _parameter(rows))
 
 
 @cache
-def _delete_zeros(dialect: Dialect, table: Table) -> TextClause:
+def _delete_zeros(sqlite: bool, table: Table) -> TextClause:
     key = list(table.primary_key.columns)
     zero = " AND ".join(f"{column.name} = 0" for column in _values(table))
-    these = f"({_names(key)}) IN ({_rows(dialect, key)})"
+    these = f"({_names(key)}) IN ({_rows(sqlite, key)})"
     return text(f"DELETE FROM {table.name} WHERE {these} AND {zero}")  # noqa: S608 - as above
 
 
@@ -126,12 +126,16 @@ def add(connection: Connection, table: Table, rows: Rows) -> None:
 
     :param rows: the key and the numbers to add, sorted by key, so that workers do not deadlock.
     """
-    statement = _upsert(connection.dialect, table, "standing.{0} + excluded.{0}")
+    statement = _upsert(_is_sqlite(connection), table, "standing.{0} + excluded.{0}")
     connection.execute(statement, _parameter(rows))
     width = len(table.primary_key.columns)
     shrunk = [row[:width] for row in rows if min(row[width:]) < 0]
     if shrunk:
-        connection.execute(_delete_zeros(connection.dialect, table), _parameter(shrunk))
+        connection.execute(_delete_zeros(_is_sqlite(connection), table), _parameter(shrunk))
+
+
+def _is_sqlite(connection: Connection) -> bool:
+    return connection.dialect.name == "sqlite"
 
 
 def _parameter(rows: Rows) -> dict[str, str]:

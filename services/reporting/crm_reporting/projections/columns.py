@@ -118,8 +118,11 @@ _DERIVED: Mapping[str, Mapping[str, Callable[[Fields], Any]]] = {
 
 
 def columns_of(table: str, data: Fields) -> dict[str, Any]:
-    """The columns of ``table`` that an event's ``data`` fills."""
-    columns = {name: data[name] for name in _CARRIED[table]}
+    """The columns of ``table`` that an event's ``data`` fills.
+
+    An event that was archived before its contract got a field has none of it.
+    """
+    columns = {name: data.get(name) for name in _CARRIED[table]}
     for name in _CONVERTED[table]:
         if columns[name] is not None:
             columns[name] = _CONVERSIONS[name](columns[name])

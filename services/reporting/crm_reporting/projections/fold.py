@@ -80,9 +80,9 @@ class Projection:
         accounts = self._merge_accounts(connection, batch.states.get("accounts", {}), changes)
         sums = Sums()
         self._move_between_attributes(connection, accounts, sums)
-        for name, changed in (changes | {"accounts": accounts}).items():
-            _count(name, changed, accounts, sums)
-            self._store(connection, name, changed)
+        for name, of_table in (changes | {"accounts": accounts}).items():
+            _recount(name, of_table, accounts, sums)
+            self._store(connection, name, of_table)
         self._add_facts(connection, batch.facts, sums)
         sums.store(connection, self._tables)
 
@@ -127,15 +127,11 @@ class Projection:
     ) -> None:
         """Count what stands for accounts whose industry or region changed where they are now."""
         moved = {
-            id_: [
-                (attribute, before[attribute] or "", after[attribute] or "")
-                for attribute in ACCOUNT_ATTRIBUTES
-                if before[attribute] != after[attribute]
-            ]
-            for id_, (before, after, is_new) in accounts.items()
-            if after is not before and not is_new
+            id_: moves
+            for id_, change in accounts.items()
+            if not change.is_new and (moves := _moves(change))
         }
-        if any(moved.values()):
+        if moved:
             for rollup in _THROUGH_ACCOUNT:
                 sums.move(connection, self._tables, rollup, moved)
 
@@ -181,10 +177,20 @@ def _merged(table: str, row: Row, observed: Observation) -> Row:
     return {**row, **marks} if marks else row
 
 
-def _count(name: str, changed: Changes, accounts: Changes, sums: Sums) -> None:
+def _moves(change: Change) -> list[tuple[str, str, str]]:
+    """(attribute, value before, value after) of an account, where they differ."""
+    before, after, _is_new = change
+    return [
+        (attribute, before[attribute] or "", after[attribute] or "")
+        for attribute in ACCOUNT_ATTRIBUTES
+        if before[attribute] != after[attribute]
+    ]
+
+
+def _recount(name: str, changes: Changes, accounts: Changes, sums: Sums) -> None:
     """Take back what the rows before were counted for, and count those after."""
     for rollup in _ROLLUPS_OF[name]:
-        for before, after, _is_new in changed.values():
+        for before, after, _is_new in changes.values():
             if after is before:
                 continue
             if before["sequence"]:

@@ -70,7 +70,7 @@ class Sums:
         standing = select(table.c.member, table.c.day, table.c.currency, *measures).where(
             table.c.dimension == ACCOUNT,
             table.c.grain == rollup.grains[0],
-            table.c.member.in_(moved),
+            table.c.member.in_(list(moved)),
         )
         for account, day, currency, *share in connection.execute(standing):
             sums = self._by_rollup[rollup].setdefault((day, currency), {})

@@ -7,6 +7,7 @@ every database.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -218,6 +219,7 @@ Tables = Mapping[str, Table]
 STANDING: Tables = dict(metadata.tables)
 
 
+@cache
 def shadow(prefix: str) -> Tables:
     """A second set of the tables, empty until it is filled; its names begin with ``prefix``."""
     copies = MetaData()
