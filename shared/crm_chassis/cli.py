@@ -104,8 +104,7 @@ def parked(state: str, limit: int) -> None:
     """List parked events, a JSON object a line."""
     with current_service().database.reading() as session:
         for entry in events_api.list_parked(session, state, limit):
-            del entry["body"]
-            click.echo(orjson.dumps(entry))
+            click.echo(orjson.dumps(events_api.ParkedEvent().dump(entry)))
 
 
 def _settle(action: Callable[[], None]) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Self, cast
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from environs import Env, EnvValidationError
+from marshmallow import validate
+
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class SettingsError(Exception):
@@ -29,9 +32,12 @@ class Settings:
     token_keys: str
     """Where the gateway's key set is read: an ``http(s)://`` address or a file's path."""
 
-    time_zone: str = "UTC"
+    time_zone: str = field(
+        default="UTC",
+        metadata={"check": validate.OneOf(available_timezones(), error="Not a time zone.")},
+    )
     """Business days are days in this zone."""
-    log_level: str = "INFO"
+    log_level: str = field(default="INFO", metadata={"check": validate.OneOf(_LOG_LEVELS)})
     otlp_endpoint: str = field(default="", metadata={"variable": "OTEL_EXPORTER_OTLP_ENDPOINT"})
     """OpenTelemetry collector for traces; none are made when empty."""
     bind: str = "0.0.0.0:8000"
@@ -70,8 +76,11 @@ class Settings:
 
 def _read(env: Env, entry: Field[Any]) -> Any:
     variable = entry.metadata.get("variable", entry.name.upper())
-    read = env.int if entry.type == "int" else env.str
-    return read(variable) if entry.default is MISSING else read(variable, entry.default)
+    read: Callable[..., Any] = env.int if entry.type == "int" else env.str
+    if entry.default is MISSING:
+        blank = validate.Regexp(r".*\S", error="Blank.") if read == env.str else None
+        return read(variable, validate=blank)
+    return read(variable, entry.default, validate=entry.metadata.get("check"))
 
 
 def seal(env: Env) -> None:

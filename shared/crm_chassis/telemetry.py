@@ -61,7 +61,9 @@ class Telemetry:
                 app, tracer_provider=self.provider, excluded_urls="healthz,readyz,metrics"
             )
             # SQLAlchemyInstrumentor takes one provider a process; here each service has its own.
-            EngineTracer(self.tracer, engine, _CONNECTIONS)
+            EngineTracer(  # type: ignore[no-untyped-call]  # untyped there
+                self.tracer, engine, _CONNECTIONS
+            )
 
     def shutdown(self) -> None:
         """Send what is still held."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from notes_service import CONTRACTS, LENT, WRITTEN
+
 from crm_chassis.broker import Delivery
 from crm_chassis.database import new_id
 from crm_chassis.testing_harness import Harness
-from notes_service import CONTRACTS, LENT, WRITTEN
 
 
 @pytest.fixture
@@ -17,7 +18,8 @@ def one(make_service) -> Harness:
 
 
 def run(service: Harness, *arguments: str, status: int = 0) -> str:
-    result = service.app.test_cli_runner().invoke(args=list(arguments))
+    with service.app.app_context():  # which the flask command opens itself
+        result = service.app.test_cli_runner().invoke(args=list(arguments))
     assert result.exit_code == status, result.output
     return result.output
 
@@ -62,9 +64,7 @@ def test_migrating_again_does_nothing(one):
 
 
 def test_the_definitions_give_each_account_its_least_rights(one):
-    output = run(
-        one, "events", "definitions", "notes=amqp://notes-user:se%2Fcret@broker:5672/crm"
-    )
+    output = run(one, "events", "definitions", "notes=amqp://notes-user:se%2Fcret@broker:5672/crm")
     found = json.loads(output)
     assert "se/cret" not in output
     assert [user["name"] for user in found["users"]] == ["notes-user"]

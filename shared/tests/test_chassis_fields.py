@@ -7,6 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from marshmallow import ValidationError
+from notes_service import amounts
+from sqlalchemy import Column, Engine, Integer, MetaData, Table, delete, func, insert, select
+from sqlalchemy.exc import StatementError
+
 from crm_chassis.database import UTCDateTime, make_engine
 from crm_chassis.fields import (
     Currency,
@@ -18,12 +25,6 @@ from crm_chassis.fields import (
     decimal_text,
     instant_text,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from marshmallow import ValidationError
-from notes_service import amounts
-from sqlalchemy import Column, Engine, Integer, MetaData, Table, delete, func, insert, select
-from sqlalchemy.exc import StatementError
 
 AMOUNTS = st.decimals("-99999999999999.9999", "99999999999999.9999", places=4)
 ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))

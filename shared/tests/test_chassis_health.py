@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
+from notes_service import SHREDDED, WRITTEN, Note, create_app, state_of, write
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import update
+
 from crm_chassis import outbox
 from crm_chassis.database import utc_now
 from crm_chassis.events import Refused
 from crm_chassis.settings import Settings
 from crm_chassis.testing_harness import Harness
-from flask import Flask
-from notes_service import SHREDDED, WRITTEN, Note, create_app, state_of, write
-from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import update
 
 
 @pytest.fixture

@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from crm_chassis.imports import CHUNK_ROWS, ImportRunner
-from crm_chassis.testing_harness import Harness, problem_fields
 from marshmallow import validates
 from notes_service import CHANGED, IMPORTER, WRITTEN, Note, NoteRow
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
+
+from crm_chassis.imports import CHUNK_ROWS, ImportRunner
+from crm_chassis.testing_harness import Harness, problem_fields
 
 COLUMNS = {"Key": "external_id", "Title": "title", "Rank": "rank"}
 HEADER = "Key,Title,Rank\n"

@@ -13,12 +13,13 @@ from typing import Any
 
 import orjson
 import pytest
-from crm_chassis.database import new_id
-from crm_chassis.testing_harness import Caller, Harness, problem_fields
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from notes_service import Note, create_app
 from sqlalchemy import delete, select
+
+from crm_chassis.database import new_id
+from crm_chassis.testing_harness import Caller, Harness, problem_fields
 
 SORTS = ("title", "price", "rank", "day", "remind_at")
 FIRST_DAY = date(2026, 1, 1)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from crm_chassis.telemetry import Telemetry
-from crm_chassis.testing_harness import Harness
 from notes_service import readings
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 from sqlalchemy import func, select
+
+from crm_chassis.telemetry import Telemetry
+from crm_chassis.testing_harness import Harness
 
 
 class Traced:

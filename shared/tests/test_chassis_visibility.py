@@ -7,14 +7,21 @@ import io
 from typing import Any
 
 import pytest
+from sqlalchemy import select
+
 from crm_chassis.auth import Principal, masked
 from crm_chassis.database import new_id
 from crm_chassis.directory import find, teams, users
 from crm_chassis.events import Event
 from crm_chassis.testing_harness import Caller, Harness, event, problem_fields
-from sqlalchemy import select
 
-TREE = {"company": None, "sales": "company", "north": "sales", "south": "sales", "service": "company"}
+TREE = {
+    "company": None,
+    "sales": "company",
+    "north": "sales",
+    "south": "sales",
+    "service": "company",
+}
 
 
 class Company:
@@ -132,13 +139,9 @@ class TestScopes:
             user_id=company.user["north"],
         )
         south = next(
-            item["id"]
-            for item in caller.get("/v1/notes").json["items"]
-            if item["title"] == "south"
+            item["id"] for item in caller.get("/v1/notes").json["items"] if item["title"] == "south"
         )
-        refused = caller.patch(
-            f"/v1/notes/{south}", json={"rank": 1}, headers={"If-Match": '"1"'}
-        )
+        refused = caller.patch(f"/v1/notes/{south}", json={"rank": 1}, headers={"If-Match": '"1"'})
         assert refused.status_code == 404
 
 

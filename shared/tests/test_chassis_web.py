@@ -10,18 +10,19 @@ from typing import Any
 
 import orjson
 import pytest
-from crm_chassis.auth import ISSUER, KeySource, TokenVerifier
-from crm_chassis.database import new_id
-from crm_chassis.logs import configure_logs
-from crm_chassis.problems import Problem
-from crm_chassis.testing_harness import Harness, Signer, problem_fields
-from crm_chassis.testing_runtimes import free_port
 from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey, OKPKey
 from notes_service import Note
 from sqlalchemy import func, select
 from sqlalchemy import table as named
 from werkzeug.test import TestResponse
+
+from crm_chassis.auth import ISSUER, KeySource, TokenVerifier
+from crm_chassis.database import new_id
+from crm_chassis.logs import configure_logs
+from crm_chassis.problems import Problem
+from crm_chassis.testing_harness import Harness, Signer, problem_fields
+from crm_chassis.testing_runtimes import free_port
 
 NOTE = {"title": "Buy milk", "price": "1.50"}
 
@@ -202,9 +203,12 @@ class TestProblems:
     @pytest.mark.parametrize("given", ["", "x" * 65, "\x01"])
     def test_the_correlation_id_is_always_a_sensible_one(self, one, given):
         user = one.as_user()
-        assert user.get("/v1/notes", headers={"X-Correlation-ID": "order-7"}).headers[
-            "X-Correlation-ID"
-        ] == "order-7"
+        assert (
+            user.get("/v1/notes", headers={"X-Correlation-ID": "order-7"}).headers[
+                "X-Correlation-ID"
+            ]
+            == "order-7"
+        )
         answer = user.get("/v1/notes", headers={"X-Correlation-ID": given})
         assert 0 < len(answer.headers["X-Correlation-ID"]) <= 64
         assert answer.headers["X-Correlation-ID"] != given
@@ -399,7 +403,9 @@ class TestIdempotency:
         assert len(stored(notes)) == 1
 
     def test_a_key_that_is_too_long_is_refused(self, one):
-        response = one.as_user().post("/v1/notes", json=NOTE, headers={"Idempotency-Key": "k" * 201})
+        response = one.as_user().post(
+            "/v1/notes", json=NOTE, headers={"Idempotency-Key": "k" * 201}
+        )
         refused(response, 422, "invalid")
         assert problem_fields(response) == ["Idempotency-Key"]
 

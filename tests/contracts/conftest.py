@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from crm_contracts import Catalogue
 
 PARCEL_SENT = "crm.sales.parcel.sent.v1"

@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+
 from crm_contracts import Contract, catalogue
 from crm_contracts.asyncapi import document
 

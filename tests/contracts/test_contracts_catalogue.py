@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from crm_contracts import Catalogue, Contract, UnknownEventType, catalogue
 from crm_contracts.catalogue import FOLDER
 

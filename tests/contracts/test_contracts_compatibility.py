@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from crm_contracts import Catalogue, catalogue
 from crm_contracts.compatibility import (
     BrokenContractError,
@@ -14,8 +17,6 @@ from crm_contracts.compatibility import (
     read_released,
     release,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 Schema = dict[str, Any]
 PARCEL_SENT = "crm.sales.parcel.sent.v1"

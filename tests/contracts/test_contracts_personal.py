@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from crm_contracts import Catalogue, Contract, catalogue
 from crm_contracts.schema import EACH_ITEM, FieldPath
 

@@ -10,11 +10,12 @@ import jsonschema_rs
 import pytest
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
+from hypothesis import given
+from hypothesis import strategies as st
+
 from crm_chassis.events import decode
 from crm_contracts import Catalogue, Contract, catalogue
 from crm_contracts.catalogue import FOLDER
-from hypothesis import given
-from hypothesis import strategies as st
 
 CONTRACTS = list(catalogue())
 each_contract = pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.type)

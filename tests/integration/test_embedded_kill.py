@@ -80,7 +80,8 @@ def test_kills_during_an_import_lose_and_double_nothing(tmp_path: Path) -> None:
     port, chance = free_port(), random.Random(7)
     path, value = deals_file(tmp_path)
     columns = ("external_id", "amount", "stage", "opened_on", "closed_on", "currency")
-    rules = Mapping(key="external_id", columns={name: [name] for name in columns})
+    by_name = {name: [name] for name in columns}
+    rules = Mapping(key="external_id", columns=by_name, constants={}, values={})
     with started(tmp_path, port):
         client = signed_in(port)
         job = imports.create(client, "opportunities", path.name, rules)

@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+
 from crm_client import Client, PasswordGrant
 
 EMAIL = "li.na@example.com"

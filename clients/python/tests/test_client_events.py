@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pika
 import pytest
+
 from crm_client.events import MalformedEventError, SubscriptionError, decode, subscribe
 
 QUEUE = "erp.events"

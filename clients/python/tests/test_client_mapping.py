@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from crm_client.mapping import MappingError, check_columns, load
 
 WHOLE = """

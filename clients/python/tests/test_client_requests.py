@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from crm_client import Client, PasswordGrant
 from crm_client.errors import (
     ConflictError,

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from crm_client import Client, ClientGrant, PasswordGrant, TokenStore
 from crm_client.errors import NotSignedInError
 

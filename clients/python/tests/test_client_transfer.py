@@ -8,6 +8,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+
 from crm_client import exports, imports
 from crm_client.errors import NotFoundError, UnavailableError, UnreachableError
 from crm_client.mapping import Mapping

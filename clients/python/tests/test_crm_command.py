@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+
 from crm_client.cli import main
 
 pytestmark = pytest.mark.usefixtures("settings_folder")

@@ -196,7 +196,10 @@ def test_the_list_is_filtered_and_searched(either_customer: Harness) -> None:
             body["phones"] = ["12345", "+41 44 555 01 42"]
         assert user.post("/v1/accounts", json=body).status_code == 201
     assert names(user, "sort=created_at&industry=IT") == ["甲 Co, Ltd", "丙"]
-    assert names(user, "sort=created_at&industry=IT&industry=finance&q=sales") == ["乙 100% GmbH", "丙"]
+    assert names(user, "sort=created_at&industry=IT&industry=finance&q=sales") == [
+        "乙 100% GmbH",
+        "丙",
+    ]
     assert names(user, "name=甲 Co, Ltd") == ["甲 Co, Ltd"]
     assert names(user, "email=sales@yi.example") == ["乙 100% GmbH"]
     assert names(user, "email=Sales@YI.example") == ["乙 100% GmbH"]
