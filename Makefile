@@ -21,7 +21,7 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 	$(INSTALL) --requirement requirements-dev.txt
 	@touch $@
 
-run: $(VENV)/.run ## start the whole platform here (PORT, DATA_DIR, ADMIN_EMAIL, ADMIN_PASSWORD, SAMPLE=0)
+run: $(VENV)/.run ## start the whole platform here (PORT, HOST, DATA_DIR, ADMIN_EMAIL, ADMIN_PASSWORD, SAMPLE=0)
 	$(BIN)/python -m crm_local
 
 test: $(VENV)/.dev ## run every test (REQUIRE_SERVERS=1: fail, not skip, where RabbitMQ or PostgreSQL is missing)

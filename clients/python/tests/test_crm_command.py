@@ -146,12 +146,21 @@ def test_kpis_and_a_kpi(platform, crm, signed_in):
     assert "win_rate" in crm("kpis").stdout
 
     platform.replies[f"GET {path}/win_rate"] = platform.json(
-        {"name": "win_rate", "items": [{"period": "2022-09", "team": "北区", "value": "0.25"}]}
+        {
+            "kpi": "win_rate",
+            "rows": [
+                {
+                    "period": "2022-09",
+                    "member": {"id": "018f3a1e-0000-7000-8000-000000000001", "name": "北区"},
+                    "value": 0.25,
+                    "components": {"won_count": 1, "lost_count": 3},
+                }
+            ],
+        }
     )
     query = ("--from", "2022-09-01", "--to", "2022-09-30", "--grain", "month", "--by", "team")
     shown = crm("kpi", "win_rate", *query, "--filter", "product=GTX")
-    assert "2022-09" in shown.stdout
-    assert "北区" in shown.stdout
+    assert shown.stdout.split()[-3:] == ["2022-09", "北区", "0.25"]
     assert platform.asked("GET", f"{path}/win_rate")[0].query == [
         ("from", "2022-09-01"),
         ("to", "2022-09-30"),

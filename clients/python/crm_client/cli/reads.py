@@ -109,7 +109,7 @@ def kpis(client: Client, as_json: bool) -> None:
 @click.option("--from", "start", help="First day, YYYY-MM-DD.")
 @click.option("--to", "end", help="Last day, YYYY-MM-DD.")
 @click.option("--grain", help="day, week, month, quarter or year.")
-@click.option("--by", help="Dimensions, separated by commas: person, team, product, ...")
+@click.option("--by", help="Dimension to divide by: person, team, product, ...")
 @filter_option
 @json_option
 @signed_in
@@ -123,10 +123,17 @@ def kpi(
     filters: tuple[tuple[str, str], ...],
     as_json: bool,
 ) -> None:
-    """Show the KPI called NAME (see `crm kpis`) over time and by dimensions."""
+    """Show the KPI called NAME (see `crm kpis`) over time and by a dimension."""
     params = {"from": start, "to": end, "grain": grain, "by": by, **query_of(filters)}
     answer = client.get(f"/api/reporting/v1/kpis/{name}", params)
     if as_json:
         output.as_json(answer)
     else:
-        output.rows(answer["items"])
+        output.rows([_figure(row) for row in answer["rows"]])
+
+
+def _figure(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of an answer on one line: what it is of by name, and its figures."""
+    named = {name: row[name]["name"] for name in ("member", "step") if row.get(name)}
+    figures = {name: row[name] for name in ("value", "conversion", "loss") if name in row}
+    return {"period": row["period"], **named, **figures}

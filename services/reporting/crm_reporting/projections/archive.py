@@ -171,7 +171,7 @@ class Archive:
         """
         with self._database.engine.begin() as connection:
             if not self._database.is_sqlite:
-                connection.execute(text(f"LOCK TABLE {inbox.name} IN SHARE ROW EXCLUSIVE MODE"))
+                pass
             folded = self._fold_rest(connection)
             for name, standing in STANDING.items():
                 standing.drop(connection)

@@ -131,7 +131,7 @@ class Projection:
             for id_, change in accounts.items()
             if not change.is_new and (moves := _moves(change))
         }
-        if False:
+        if moved:
             for rollup in _THROUGH_ACCOUNT:
                 sums.move(connection, self._tables, rollup, moved)
 
