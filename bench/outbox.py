@@ -32,6 +32,10 @@ _WRITE_LOG = """
 INSERT INTO event_log (event_id, recorded_at, type, subject, sequence, body)
 VALUES (%(id)s, %(at)s, %(type)s, %(subject)s, %(sequence)s, %(body)s)
 """
+_OF_LOG = """
+(SELECT {} FROM event_log AS log
+ WHERE log.event_id = outbox.event_id AND log.recorded_at = outbox.recorded_at)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,8 @@ _SPLIT = _Way(
     _LOG.format(more="")
     + "CREATE TABLE outbox (event_id uuid PRIMARY KEY, recorded_at timestamptz NOT NULL)",
     (_WRITE_LOG, "INSERT INTO outbox VALUES (%(id)s, %(at)s)"),
-    "SELECT event_id, type, body FROM event_log JOIN outbox USING (event_id, recorded_at)"
-    " ORDER BY outbox.event_id LIMIT %s",
+    f"SELECT event_id, {_OF_LOG.format('type')}, {_OF_LOG.format('body')} FROM outbox"
+    " ORDER BY event_id LIMIT %s",
     "DELETE FROM outbox WHERE event_id = ANY(%s)",
 )
 _TWICE = _Way(

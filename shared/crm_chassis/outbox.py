@@ -227,13 +227,14 @@ def queued(connection: Connection, limit: int) -> list[Queued]:
 
 # The ids as one JSON parameter: binding a thousand takes longer than deleting them.
 _CONFIRMED = {
-    dialect: text(f"DELETE FROM outbox WHERE event_id IN ({ids})")
-    for dialect, ids in {
-        "postgresql": "SELECT CAST(value AS uuid) "
-        "FROM jsonb_array_elements_text(CAST(:ids AS jsonb))",
-        # SQLAlchemy keeps a Uuid as 32 digits where the database has no such type.
-        "sqlite": "SELECT replace(value, '-', '') FROM json_each(:ids)",
-    }.items()
+    "postgresql": text(
+        "DELETE FROM outbox WHERE event_id IN (SELECT CAST(value AS uuid) "
+        "FROM jsonb_array_elements_text(CAST(:ids AS jsonb)))"
+    ),
+    # SQLAlchemy keeps a Uuid as 32 digits where the database has no such type.
+    "sqlite": text(
+        "DELETE FROM outbox WHERE event_id IN (SELECT replace(value, '-', '') FROM json_each(:ids))"
+    ),
 }
 
 

@@ -88,7 +88,9 @@ def housekeeping(database: Database, settings: Settings) -> Loop:
 
 def tidy(database: Database, settings: Settings) -> None:
     """Apply the retention settings once."""
-    with database.transaction() as session:
+    with database.transaction() as session:  # by itself: to drop a partition locks the log
         outbox.keep_log(session.connection(), settings.event_log_days)
+    with database.transaction() as session:
         inbox.forget(session, settings.inbox_days)
+    with database.transaction() as session:
         idempotency.forget(session, settings.idempotency_hours)

@@ -4,6 +4,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,28 +21,54 @@ from crm_chassis.testing_harness import Harness
 MakeService = Callable[..., Harness]
 
 
-@pytest.fixture(scope="session")
-def _kept_postgres_url(postgres: Any) -> str:
-    return postgres.create_database("notes")
-
-
-@pytest.fixture
-def postgres_url(_kept_postgres_url: str) -> str:
-    """A PostgreSQL database without rows; its tables are kept from test to test, to save time."""
-    engine = create_engine(_kept_postgres_url, poolclass=NullPool)
+def emptied(url: str) -> str:
+    """The database without rows; its tables are kept from test to test, to save time."""
+    engine = create_engine(url, poolclass=NullPool)
     with engine.begin() as connection:
         for table in inspect(connection).get_table_names():
             if table != "alembic_version":
                 connection.execute(text(f"DELETE FROM {table}"))
-    return _kept_postgres_url
+    return url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of each kind in turn, without rows."""
+@pytest.fixture(scope="session")
+def kept_postgres_url(postgres: Any) -> str:
+    """A PostgreSQL database for all tests that need no other one at the same time."""
+    return postgres.create_database("notes")
+
+
+@pytest.fixture
+def postgres_url(kept_postgres_url: str) -> str:
+    """A PostgreSQL database without rows."""
+    return emptied(kept_postgres_url)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def kept_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database of each kind in turn."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'notes.db'}"
-    return request.getfixturevalue("postgres_url")
+        return f"sqlite:///{tmp_path_factory.mktemp('kept') / 'kept.db'}"
+    return request.getfixturevalue("kept_postgres_url")
+
+
+@pytest.fixture
+def database_url(kept_url: str) -> str:
+    """A database of each kind in turn, without rows."""
+    return emptied(kept_url)
+
+
+@pytest.fixture(scope="module")
+def kept_notes(kept_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
+    """The notes service on each kind of database in turn, with whatever rows there are."""
+    folder = tmp_path_factory.mktemp("notes")
+    with closing(Harness(create_app, "notes", folder, kept_url)) as harness:
+        yield harness
+
+
+@pytest.fixture
+def notes(kept_notes: Harness, database_url: str) -> Harness:
+    """The notes service on each kind of database in turn, without rows."""
+    return kept_notes
 
 
 @pytest.fixture
@@ -64,12 +91,6 @@ def make_service(tmp_path: Path) -> Iterator[MakeService]:
     yield make
     for harness in made:
         harness.close()
-
-
-@pytest.fixture
-def notes(make_service: MakeService, database_url: str) -> Harness:
-    """The notes service, on each kind of database in turn."""
-    return make_service("notes", database_url)
 
 
 @pytest.fixture

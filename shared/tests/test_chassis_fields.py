@@ -95,10 +95,14 @@ class TestAmounts:
 
     @pytest.mark.parametrize(
         "wrong",
-        [1, 1.5, True, None, "", " 1", "1 ", "1,5", "1e5", ".5", "1.", "+1", "--1", "1.00000"]
-        + ["9" * 15, "NaN", "Infinity", "0x1", "1_000", "١٢"],
+        [1, 1.5, True, None, "", " 1", "1 ", "1,5", "1e5", ".5", "1.", "+1", "--1", "1.00000"],
     )
     def test_what_is_no_amount_is_refused(self, wrong):
+        with pytest.raises(ValidationError):
+            MoneyAmount().deserialize(wrong)
+
+    @pytest.mark.parametrize("wrong", ["9" * 15, "NaN", "Infinity", "0x1", "1_000", "\u0661\u0662"])
+    def test_what_python_would_take_for_a_number_is_refused(self, wrong):
         with pytest.raises(ValidationError):
             MoneyAmount().deserialize(wrong)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -20,6 +20,7 @@ from notes_service import (
 )
 from prometheus_client import CollectorRegistry
 from sqlalchemy import func, inspect, select, text
+from sqlalchemy.orm import Session
 
 from crm_chassis import outbox
 from crm_chassis.broker import BrokerAway, Message
@@ -54,16 +55,24 @@ def write_notes(service: Harness, number: int = 1) -> list[str]:
     return [event.id for event in service.published()][-number:]
 
 
+def in_transaction(service: Harness, work: Callable[[Session], None]) -> None:
+    with service.service.database.transaction() as session:
+        work(session)
+
+
 class TestRecording:
     def test_a_change_and_its_event_are_committed_together(self, notes):
         write_notes(notes)
         assert outcome(notes) == (1, 1, 1)
 
     def test_a_change_and_its_event_are_rolled_back_together(self, notes):
-        with pytest.raises(RuntimeError), notes.service.database.transaction() as session:
+        def fail(session: Session) -> None:
             write(session, {"title": "Buy milk"})
             session.flush()
             raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            in_transaction(notes, fail)
         assert outcome(notes) == (0, 0, 0)
 
     @pytest.mark.parametrize(
@@ -71,26 +80,25 @@ class TestRecording:
         [
             pytest.param(lambda note: {**state_of(note), "title": ""}, id="value"),
             pytest.param(lambda note: {**state_of(note), "colour": "red"}, id="unknown field"),
-            pytest.param(lambda note: {"id": note.id}, id="missing field"),
+            pytest.param(lambda note: {"id": "swordfish"}, id="missing field"),
         ],
     )
     def test_a_broken_contract_rolls_everything_back(self, notes, break_it):
-        with pytest.raises(ContractViolation), notes.service.database.transaction() as session:
-            note = write(session, {"title": "Buy milk"})
-            record(session, CHANGED, note, break_it)
-        assert outcome(notes) == (0, 0, 0)
+        def violate(session: Session) -> None:
+            record(session, CHANGED, write(session, {"title": "Buy milk"}), break_it)
 
-    def test_the_violation_tells_no_values(self, notes):
         with pytest.raises(ContractViolation) as error:
-            with notes.service.database.transaction() as session:
-                note = write(session, {"title": "Buy milk"})
-                record(session, CHANGED, note, lambda _: {"id": "swordfish"})
+            in_transaction(notes, violate)
+        assert outcome(notes) == (0, 0, 0)
         assert "swordfish" not in str(error.value)
 
     def test_a_service_records_only_its_own_events(self, notes):
-        with pytest.raises(ContractViolation), notes.service.database.transaction() as session:
+        def pretend(session: Session) -> None:
             note = write(session, {"title": "Buy milk"})
             record(session, LENT, note, lambda note: {"id": note.id, "note_id": note.id})
+
+        with pytest.raises(ContractViolation):
+            in_transaction(notes, pretend)
         assert outcome(notes) == (0, 0, 0)
 
     def test_events_of_one_transaction_tell_of_the_same_final_state(self, notes):
@@ -126,10 +134,10 @@ class TestRecording:
     def test_an_answer_carries_its_cause_and_one_correlation(self, notes, make_service):
         written = notes.as_user().post("/v1/notes", json={"title": "Buy milk"}).json
         library = make_service("library")
-        with library.service.database.transaction() as session:
-            with acting(Origin(actor="reader-7", correlation_id="visit-9")):
-                loan = Note(id=new_id(), title="", version=1)
-                record(session, LENT, loan, lambda loan: {"id": loan.id, "note_id": written["id"]})
+        visitor = Origin(actor="reader-7", correlation_id="visit-9")
+        with acting(visitor), library.service.database.transaction() as session:
+            loan = Note(id=new_id(), version=1)
+            record(session, LENT, loan, lambda loan: {"id": loan.id, "note_id": written["id"]})
         (lent,) = library.published()
         notes.deliver(lent)
         changed = notes.published(CHANGED)[0]

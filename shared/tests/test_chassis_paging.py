@@ -6,7 +6,6 @@ import base64
 import csv
 import io
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,7 +14,7 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from notes_service import Note, create_app
+from notes_service import Note
 from sqlalchemy import delete, select
 
 from crm_chassis.database import new_id
@@ -50,14 +49,10 @@ ROW = {
 }
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def kept(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Harness]:
+@pytest.fixture(scope="module")
+def kept(kept_notes: Harness) -> Harness:
     """One service for all the examples of a property."""
-    url = None
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres").create_database("paging")
-    with closing(Harness(create_app, "notes", tmp_path_factory.mktemp("kept"), url)) as harness:
-        yield harness
+    return kept_notes
 
 
 def store(service: Harness, rows: list[dict[str, Any]]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
-from notes_service import CHANGED, LENT, WRITTEN, on_note, readings
+from notes_service import CHANGED, LENT, WRITTEN, create_app, on_note, readings
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError
 
@@ -65,16 +66,30 @@ class Fragile:
                 raise self.faults[event.id]
 
 
-@pytest.fixture
-def handler() -> Fragile:
-    return Fragile()
+HANDLER = Fragile()
 
 
 @pytest.fixture
-def library(make_service, database_url, handler) -> Harness:
-    """The library, on each kind of database in turn."""
-    subscriptions = {WRITTEN: handler.on_note, LENT: handler.on_note}
-    return make_service("library", database_url, subscriptions=subscriptions)
+def handler() -> Iterator[Fragile]:
+    """The handler, healthy as yet."""
+    yield HANDLER
+    HANDLER.faults.clear()
+    HANDLER.heals_after.clear()
+
+
+@pytest.fixture(scope="module")
+def kept_library(kept_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
+    folder = tmp_path_factory.mktemp("library")
+    subscriptions = {WRITTEN: HANDLER.on_note, LENT: HANDLER.on_note}
+    parts = {"subscriptions": subscriptions}
+    with closing(Harness(create_app, "library", folder, kept_url, **parts)) as harness:
+        yield harness
+
+
+@pytest.fixture
+def library(kept_library: Harness, database_url: str, handler: Fragile) -> Harness:
+    """The library, on each kind of database in turn, without rows."""
+    return kept_library
 
 
 def process(library: Harness, *deliveries: Delivery | Event) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -34,21 +35,22 @@ class Company:
     def __init__(self, random: Random, size: int = 4) -> None:
         self.random = random
         self.size = size
-        self.teams = [_id(random) for _ in range(2)]
-        self.people = [(_id(random), random.choice([*self.teams, None])) for _ in range(3)]
-        self.accounts = [_id(random) for _ in range(3)]
-        self.products = [_id(random) for _ in range(2)]
-        self.campaigns = [_id(random) for _ in range(2)]
-        self.leads = [_id(random) for _ in range(size)]
+        self._count = count(1)
+        self.teams = [self.id() for _ in range(2)]
+        self.people = [(self.id(), random.choice([*self.teams, None])) for _ in range(3)]
+        self.accounts = [self.id() for _ in range(3)]
+        self.products = [self.id() for _ in range(2)]
+        self.campaigns = [self.id() for _ in range(2)]
+        self.leads = [self.id() for _ in range(size)]
 
     def events(self) -> list[Event]:
         lives = [
             *(self.account(id_) for id_ in self.accounts[1:]),  # nothing is told of the first
             *(self.campaign(id_) for id_ in self.campaigns),
             *(self.lead(id_) for id_ in self.leads),
-            *(self.deal(_id(self.random)) for _ in range(self.size)),
-            *(self.ticket(_id(self.random)) for _ in range(self.size)),
-            self.target(_id(self.random)),
+            *(self.deal(self.id()) for _ in range(self.size)),
+            *(self.ticket(self.id()) for _ in range(self.size)),
+            self.target(self.id()),
             self.product(self.products[0]),
         ]
         told = []
@@ -59,6 +61,10 @@ class Company:
             else:
                 told.append(happened)
         return told
+
+    def id(self) -> str:
+        """An id that nothing else has, whatever the random choices are."""
+        return f"0190{next(self._count):04x}-0000-7000-8000-000000000000"
 
     def day(self, most: int = 60) -> str:
         return (START + timedelta(days=self.random.randrange(most))).isoformat()
@@ -78,7 +84,7 @@ class Company:
             f"crm.{kind}.v1",
             data,
             sequence=sequence,
-            id=_id(self.random),
+            id=self.id(),
             time=datetime(2026, 3, self.random.randint(1, 28), tzinfo=UTC),
         )
 
@@ -138,7 +144,7 @@ class Company:
             account = self.random.choice(self.accounts)
             example = event("crm.sales.lead.converted.v1", {}).data["change"]
             state |= {"converted_on": self.day(), "account_id": account}
-            state |= {"contact_id": _id(self.random), "opportunity_id": _id(self.random)}
+            state |= {"contact_id": self.id(), "opportunity_id": self.id()}
             yield self.tell("sales.lead.converted", state, sequence, example)
 
     def deal(self, id_: str) -> Iterator[Event]:
@@ -216,11 +222,6 @@ class Company:
             state |= done if verb == "resolved" else undone
             change = {"from_status": "open", "to_status": "open", "seconds_in_status": 1}
             yield self.tell(f"service-desk.ticket.{verb}", state, sequence, change)
-
-
-def _id(random: Random) -> str:
-    digits = f"{random.getrandbits(128):032x}"
-    return f"{digits[:8]}-{digits[8:12]}-7{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
 @pytest.fixture

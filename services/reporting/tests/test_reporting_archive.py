@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import inspect, select, update
+from sqlalchemy import inspect, select, text, update
 
 from crm_chassis.broker import Delivery
-from crm_chassis.inbox import inbox
+from crm_chassis.inbox import claim, inbox
 from crm_chassis.testing_harness import Harness, event
 from crm_reporting.projections import jobs
 from crm_reporting.projections.archive import Archive
+from crm_reporting.projections.fold import Projection
 from crm_reporting.projections.tables import STANDING
 
 
@@ -94,6 +96,32 @@ def test_no_event_is_missed_that_comes_during_a_rebuild(told: Harness, company: 
     with told.service.database.reading() as session:
         stored = set(session.scalars(select(STANDING["opportunities"].c.id)))
     assert {told.subject for told in events if "opportunity" in told.type} <= stored
+
+
+def test_a_rebuild_waits_for_an_event_that_is_being_handled(
+    reporting_on_postgres: Harness, company: Any
+) -> None:
+    service = reporting_on_postgres
+    *earlier, last = company(Random(6)).events()
+    service.deliver(*earlier)
+    projection = Projection(service.service.settings.zone)
+    rebuild = threading.Thread(target=archive(service).rebuild)
+    with service.service.database.transaction() as session:
+        claim(session, [last], archive=True)
+        projection.on_events(session, [last])
+        rebuild.start()
+        _until_something_waits(service)
+    rebuild.join()
+    assert list(archive(service).verify()) == []
+
+
+def _until_something_waits(service: Harness) -> None:
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    deadline = time.monotonic() + 30
+    with service.service.database.engine.connect() as connection:
+        while not connection.scalar(waiting):
+            assert time.monotonic() < deadline, "nothing waits for a lock"
+            connection.rollback()
 
 
 def test_the_archive_tells_of_no_person(reporting: Harness) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from crm_chassis.database import new_id
 from crm_chassis.testing_harness import Harness, event
 from crm_reporting.kpis.definitions import FUNNELS, KPIS
 
@@ -97,6 +98,10 @@ def test_the_steps_of_funnels_open_to_who_took_them(told: Harness) -> None:
 
 
 def test_facts_come_page_by_page_across_their_kinds(told: Harness) -> None:
+    for number in range(3):
+        won = {"id": new_id(), "amount": f"{number + 1}.00", "currency": "USD"}
+        told.deliver(event("crm.sales.opportunity.won.v1", won))
+    told.deliver(event("crm.sales.target.set.v1", {"id": new_id(), "currency": "USD"}))
     whole = _facts(told, "completion", currency="USD")
     assert {fact["kind"] for fact in whole} == {"opportunities", "targets"}
     for limit in (1, 2, len(whole)):

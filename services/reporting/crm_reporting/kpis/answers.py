@@ -25,14 +25,17 @@ Json = dict[str, Any]
 
 def number(value: Decimal | int | None, unit: Unit) -> str | float | int | None:
     """A value as JSON has it: money as a decimal string, shares and times as numbers."""
-    if value is None or unit == "count":
-        return value
+    if value is None:
+        return None
+    if unit == "count":
+        return int(value)
     return decimal_text(Decimal(value)) if unit == "money" else float(value)
 
 
 def as_of(session: Session) -> datetime | None:
     """When the newest event that the figures contain was taken in."""
-    return session.scalar(select(func.max(inbox.c.received_at)))
+    newest: datetime | None = session.scalar(select(func.max(inbox.c.received_at)))
+    return newest
 
 
 def figures_answer(kpi: Kpi, question: Question, found: Figures, limit: int) -> Json:

@@ -120,7 +120,7 @@ def _of_source(
         later = statement if after is None else statement.where(table.c.id > after)
         rows = question.session.execute(later).mappings().all()
         for row in rows:
-            fact = _fact(source, row)
+            fact = _fact(source, dict(row))
             if any(fact.sums.values()):
                 yield fact
         if len(rows) < chunk:

@@ -26,9 +26,9 @@ def names(session: Session, dimension: str | None, members: Iterable[str]) -> di
     found = {id_: id_ or NONE for id_ in ids}
     if dimension == "stage":
         return found | {id_: id_.rpartition("/")[2] for id_ in ids if id_}
-    if dimension not in _TABLES:
+    table = _TABLES.get(dimension or "")
+    if table is None:
         return found
-    table = _TABLES[dimension]
     known = session.execute(
         select(table.c.id, table.c.name).where(table.c.id.in_([id_ for id_ in ids if id_]))
     )

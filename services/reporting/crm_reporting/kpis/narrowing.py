@@ -22,7 +22,7 @@ Condition = ColumnElement[bool]
 def conditions(question: Question, rollup: Rollup, within: str | None = None) -> Condition:
     """The rows of ``rollup.of`` that are summed for a question."""
     table = STANDING[rollup.of]
-    parts = [table.c[column].in_(values) for column, values in rollup.only.items()]
+    parts: list[Condition] = [table.c[column].in_(values) for column, values in rollup.only.items()]
     if "sequence" in table.c:
         parts.append(table.c.sequence > 0)
     parts.append(_on_days(question, rollup))
@@ -38,7 +38,7 @@ def _on_days(question: Question, rollup: Rollup) -> Condition:
     day = STANDING[rollup.of].c[rollup.day]
     if question.undated:
         return day.is_(None)
-    parts = [day.is_not(None)] if rollup.dated_only else []
+    parts: list[Condition] = [day.is_not(None)] if rollup.dated_only else []
     if question.span.first is not None:
         parts.append(day >= question.span.first)
     if question.span.last is not None:

@@ -135,8 +135,10 @@ def _plans(question: Question) -> dict[tuple[date, str | None], _Plan]:
     targets = question.session.execute(statement).all()
     people = {target.member_id for target in targets if target.scope == "person"}
     users = directory.users.c
-    team_of = dict(
-        question.session.execute(select(users.id, users.team_id).where(users.id.in_(people))).all()
+    team_of: dict[str, str | None] = dict(
+        question.session.execute(select(users.id, users.team_id).where(users.id.in_(people)))
+        .tuples()
+        .all()
     )
     plans: dict[tuple[date, str | None], _Plan] = {}
     for target in targets:

@@ -21,7 +21,7 @@ class Teams:
         self._parents = parents
         self._children: dict[str, list[str]] = defaultdict(list)
         for team, parent in parents.items():
-            if parent in parents:
+            if parent is not None and parent in parents:
                 self._children[parent].append(team)
 
     @classmethod
@@ -32,7 +32,9 @@ class Teams:
     def path(self, team: str) -> Sequence[str]:
         """From the top to the team itself."""
         path = [team]
-        while (parent := self._parents.get(path[-1])) in self._parents and parent not in path:
+        while (parent := self._parents.get(path[-1])) is not None and parent not in path:
+            if parent not in self._parents:
+                break
             path.append(parent)
         return path[::-1]
 

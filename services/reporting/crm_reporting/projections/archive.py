@@ -6,7 +6,7 @@ are the directory's, not projections.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -144,7 +144,7 @@ class Archive:
             self._fold(connection, rows[start : start + _CHUNK])
         return len(rows)
 
-    def _fold(self, connection: Connection, rows: list[Row[Any]]) -> None:
+    def _fold(self, connection: Connection, rows: Sequence[Row[Any]]) -> None:
         if not rows:
             return
         connection.execute(_folded.insert(), [{"event_id": row.event_id} for row in rows])
@@ -171,7 +171,7 @@ class Archive:
         """
         with self._database.engine.begin() as connection:
             if not self._database.is_sqlite:
-                pass
+                connection.execute(text(f"LOCK TABLE {inbox.name} IN SHARE ROW EXCLUSIVE MODE"))
             folded = self._fold_rest(connection)
             for name, standing in STANDING.items():
                 standing.drop(connection)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     TextClause,
+    TextualSelect,
     Uuid,
     select,
     text,
@@ -59,7 +60,7 @@ def _values(table: Table) -> list[Column[Any]]:
 
 
 @cache
-def _insert_new(sqlite: bool, table: Table, names: tuple[str, ...]) -> TextClause:
+def _insert_new(sqlite: bool, table: Table, names: tuple[str, ...]) -> TextualSelect:
     columns, key = [table.c[name] for name in names], table.primary_key.columns
     statement = text(
         f"INSERT INTO {table.name} ({_names(columns)}) {_rows(sqlite, columns)} "

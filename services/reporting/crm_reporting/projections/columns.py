@@ -124,8 +124,8 @@ def columns_of(table: str, data: Fields) -> dict[str, Any]:
     """
     columns = {name: data.get(name) for name in _CARRIED[table]}
     for name in _CONVERTED[table]:
-        if columns[name] is not None:
-            columns[name] = _CONVERSIONS[name](columns[name])
+        if (value := columns[name]) is not None:
+            columns[name] = _CONVERSIONS[name](value)
     for name, derive in _DERIVED.get(table, {}).items():
         columns[name] = derive(data)
     return columns

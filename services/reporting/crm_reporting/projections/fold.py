@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from crm_chassis.events import Event
 from crm_reporting.projections import bulk
-from crm_reporting.projections.columns import columns_of
-from crm_reporting.projections.observations import Fields, Observation, Reader
+from crm_reporting.projections.columns import Fields, columns_of
+from crm_reporting.projections.observations import Observation, Reader
 from crm_reporting.projections.rollups import (
     ACCOUNT_ATTRIBUTES,
     ROLLUPS,
@@ -120,7 +120,7 @@ class Projection:
             for change in changes.get(name, {}).values()
             if change.before["account_id"] is not None
         }
-        return self._merge(connection, "accounts", known | observed)
+        return self._merge(connection, "accounts", {**known, **observed})
 
     def _move_between_attributes(
         self, connection: Connection, accounts: Changes, sums: Sums

@@ -59,15 +59,16 @@ jobs = Table(
 
 def request(session: Session, kind: str, by: str) -> Row[Any]:
     """Ask the worker for a rebuild or a verification."""
+    job_id = new_id()
     job = {
-        "id": new_id(),
+        "id": job_id,
         "kind": kind,
         "state": "queued",
         "requested_by": by,
         "requested_at": utc_now(),
     }
     session.execute(insert(jobs), job)
-    return find(session, job["id"])
+    return find(session, job_id)
 
 
 def find(session: Session, job_id: str) -> Row[Any]:

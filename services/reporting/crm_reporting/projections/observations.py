@@ -105,7 +105,7 @@ class Reader:
         order, kind = data["stage_order"], data["stage_type"]
         # A deal that is lost or invalid has come as far as the stage it left, not to a last stage.
         reached = order if kind in ("open", "won") else 0
-        change = data.get("change")
+        change = data.get("change", {})
         if verb in _LEAVES_OPEN_STAGE:
             reached = max(reached, change["from_stage_order"])
             day = data["closed_on"] if kind in ("won", "lost") else None

@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Table,
     Uuid,
+    quoted_name,
     text,
 )
 
@@ -228,5 +229,5 @@ def shadow(prefix: str) -> Tables:
     }
     for table in tables.values():
         for index in table.indexes:
-            index.name = f"{prefix}{index.name}"
+            index.name = quoted_name(f"{prefix}{index.name}", quote=None)
     return tables

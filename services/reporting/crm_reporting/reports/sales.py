@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from crm_reporting.kpis.definitions import KPIS
 from crm_reporting.kpis.figures import Figure, Figures, figures
 from crm_reporting.kpis.kpi import AMOUNT
-from crm_reporting.kpis.periods import MONTH, label
+from crm_reporting.kpis.periods import label
 from crm_reporting.kpis.questions import question_of
+from crm_reporting.projections.rollups import MONTH
 
 
 def sales_report(session: Session, months: Sequence[date], query: dict[str, Any]) -> dict[str, Any]:
