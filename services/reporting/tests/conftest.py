@@ -15,8 +15,6 @@ from crm_chassis.events import Event
 from crm_chassis.testing_harness import Harness, event
 from crm_reporting.app import create_app
 
-pytest_plugins = ["crm_chassis.testing"]
-
 STAGES = [
     ("prospecting", "open", 10),
     ("qualification", "open", 20),

@@ -6,7 +6,7 @@ from datetime import date
 
 from marshmallow import Schema, fields, validate
 
-from crm_chassis.fields import Currency, Instant
+from crm_chassis.fields import Currency, Instant, Text
 from crm_reporting.kpis.periods import GRAINS
 
 _FIRST_YEAR, _LAST_YEAR = date(1900, 1, 1), date(2999, 12, 31)
@@ -27,7 +27,7 @@ class Asked(Schema):
 
     first = day("from", "The first day. Without from and to, what has no date counts too.")
     last = day("to", "The last day.")
-    by = fields.String(metadata={"description": "The dimension to divide by."})
+    by = Text(metadata={"description": "The dimension to divide by."})
     level = fields.Integer(
         validate=validate.Range(0, 50),
         metadata={
@@ -36,7 +36,7 @@ class Asked(Schema):
         },
     )
     members = fields.List(
-        fields.String(),
+        Text(empty=True),
         data_key="member",
         metadata={"description": "Only this member of the dimension, or these; empty is none."},
     )
@@ -62,7 +62,7 @@ class FactsQuery(Asked):
     undated = fields.Boolean(
         load_default=False, metadata={"description": "Only what has no date yet."}
     )
-    step = fields.String(metadata={"description": "Of a funnel: the step that was taken."})
+    step = Text(metadata={"description": "Of a funnel: the step that was taken."})
     limit = fields.Integer(validate=validate.Range(1, 200), load_default=25)
     cursor = fields.String()
 

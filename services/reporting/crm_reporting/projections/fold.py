@@ -154,7 +154,7 @@ class Projection:
             names = ("id", *next(iter(moves.values())))
             rows = [(id_, *moves[id_].values()) for id_ in sorted(moves)]
             for (id_,) in bulk.insert_new(connection, self._tables[rollup.of], names, rows):
-                sums.add(rollup, moves[id_])
+                sums.replace(rollup, None, moves[id_])
         if stages := facts.get("pipeline_stages"):
             table = self._tables["pipeline_stages"]
             bulk.insert_new(connection, table, tuple(table.c.keys()), sorted(stages))
@@ -189,14 +189,13 @@ def _moves(change: Change) -> list[tuple[str, str, str]]:
 
 def _recount(name: str, changes: Changes, accounts: Changes, sums: Sums) -> None:
     """Take back what the rows before were counted for, and count those after."""
-    for rollup in _ROLLUPS_OF[name]:
-        for before, after, _is_new in changes.values():
-            if after is before:
-                continue
-            if before["sequence"]:
-                sums.subtract(rollup, before, _account_of(before, accounts))
-            if after["sequence"]:
-                sums.add(rollup, after, _account_of(after, accounts))
+    for before, after, _is_new in changes.values():
+        if after is before:
+            continue
+        old, new = (row if row["sequence"] else None for row in (before, after))
+        accounts_of = _account_of(before, accounts), _account_of(after, accounts)
+        for rollup in _ROLLUPS_OF[name]:
+            sums.replace(rollup, old, new, *accounts_of)
 
 
 def _account_of(row: Row, accounts: Changes) -> Row | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 Row = Mapping[str, Any]
 Measures = tuple[int, ...]
@@ -26,6 +26,15 @@ PERSON = "person"
 ACCOUNT = "account"
 ACCOUNT_ATTRIBUTES = ("industry", "region")
 """Dimensions whose members are not in the row but in its account."""
+
+
+class Counted(NamedTuple):
+    """Where a row is counted, and for how much."""
+
+    day: date
+    currency: str
+    members: list[Member]
+    share: Measures
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,8 +78,18 @@ class Rollup:
                 return None
         return self.measured(row)
 
-    def members(self, row: Row, account: Row | None) -> list[Member]:
-        """The rows of sums that ``row`` is counted in.
+    def counted(self, row: Row, account: Row | None) -> Counted | None:
+        """Where ``row`` is counted, and for how much; None when it is not."""
+        share = self.share(row)
+        if share is None:
+            return None
+        day = row[self.day] or UNDATED
+        if DAY not in self.grains:
+            day = day.replace(day=1)
+        return Counted(day, row.get("currency") or "", self._members(row, account), share)
+
+    def _members(self, row: Row, account: Row | None) -> list[Member]:
+        """One of each dimension, always in the same order.
 
         The team is told for persons alone: by team and by person within a team are sums of these.
         """

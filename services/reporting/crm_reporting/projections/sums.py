@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
-from operator import add, neg
+from operator import add, neg, sub
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -12,10 +12,9 @@ from sqlalchemy import Connection, select
 from crm_reporting.projections import bulk
 from crm_reporting.projections.rollups import (
     ACCOUNT,
-    DAY,
     MONTH,
     ROLLUPS,
-    UNDATED,
+    Counted,
     Measures,
     Member,
     Rollup,
@@ -34,25 +33,34 @@ class Sums:
     def __init__(self) -> None:
         self._by_rollup: dict[Rollup, _Sums] = {rollup: {} for rollup in ROLLUPS}
 
-    def add(self, rollup: Rollup, row: Row, account: Row | None = None) -> None:
-        """Count a row."""
-        share = rollup.share(row)
-        if share is not None:
-            self._count(rollup, row, account, share)
+    def replace(
+        self,
+        rollup: Rollup,
+        before: Row | None,
+        after: Row | None,
+        account_before: Row | None = None,
+        account_after: Row | None = None,
+    ) -> None:
+        """Take back what a row was counted for, and count it as it is now.
 
-    def subtract(self, rollup: Rollup, row: Row, account: Row | None = None) -> None:
-        """Take back what :meth:`add` counted."""
-        share = rollup.share(row)
-        if share is not None:
-            self._count(rollup, row, account, tuple(map(neg, share)))
-
-    def _count(self, rollup: Rollup, row: Row, account: Row | None, share: Measures) -> None:
-        day = row[rollup.day] or UNDATED
-        if DAY not in rollup.grains:
-            day = day.replace(day=1)
-        sums = self._by_rollup[rollup].setdefault((day, row.get("currency") or ""), {})
-        for member in rollup.members(row, account):
-            _add(sums, member, share)
+        :param before: None when it was not counted; likewise ``after``.
+        """
+        old = before and rollup.counted(before, account_before)
+        new = after and rollup.counted(after, account_after)
+        sums = self._by_rollup[rollup]
+        if old and new and old.day == new.day and old.currency == new.currency:
+            place = sums.setdefault((new.day, new.currency), {})
+            _shift(place, old, new)
+            return
+        if old:
+            place = sums.setdefault((old.day, old.currency), {})
+            share = tuple(map(neg, old.share))
+            for member in old.members:
+                _add(place, member, share)
+        if new:
+            place = sums.setdefault((new.day, new.currency), {})
+            for member in new.members:
+                _add(place, member, new.share)
 
     def move(
         self,
@@ -84,6 +92,18 @@ class Sums:
             rows = [row for grain in rollup.grains for row in _rows(grain, sums)]
             if rows:
                 bulk.add(connection, tables[rollup.name], sorted(rows))
+
+
+def _shift(place: dict[Member, Measures], old: Counted, new: Counted) -> None:
+    """Move a row's share on one day; most of its members are the same before and after."""
+    difference = tuple(map(sub, new.share, old.share))
+    grows = any(difference)
+    for member, now in zip(old.members, new.members, strict=True):
+        if member != now:
+            _add(place, member, tuple(map(neg, old.share)))
+            _add(place, now, new.share)
+        elif grows:
+            _add(place, member, difference)
 
 
 def _add(sums: dict[Member, Measures], member: Member, share: Measures) -> None:
