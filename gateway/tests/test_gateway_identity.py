@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crm_chassis.imports import ImportRunner
+from crm_chassis.imports.runner import ImportRunner
 from crm_gateway.first_start import first_start
 from crm_gateway.roles.models import combined
 from crm_gateway.roles.shipped import SHIPPED_ROLES

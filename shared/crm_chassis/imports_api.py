@@ -16,14 +16,8 @@ from sqlalchemy.orm import Session
 
 from crm_chassis.auth import current_principal, forbidden, require
 from crm_chassis.fields import Text
-from crm_chassis.imports import (
-    FieldMapping,
-    Importer,
-    import_errors,
-    import_jobs,
-    open_job,
-    take_file,
-)
+from crm_chassis.imports import FieldMapping, Importer
+from crm_chassis.imports.jobs import import_errors, import_jobs, open_job, take_file
 from crm_chassis.paging import Listing
 from crm_chassis.problems import invalid, not_found
 from crm_chassis.web import Blueprint, current_service

@@ -28,7 +28,8 @@ from crm_chassis.consumer import Consumer
 from crm_chassis.database import Database, make_engine
 from crm_chassis.doorbell import Doorbell, LocalDoorbell, PostgresDoorbell
 from crm_chassis.events_api import parked_blueprint
-from crm_chassis.imports import Importer, ImportRunner
+from crm_chassis.imports import Importer
+from crm_chassis.imports.runner import ImportRunner
 from crm_chassis.imports_api import Export, exports_blueprint, imports_blueprint
 from crm_chassis.logs import configure_logs
 from crm_chassis.migrations import Migrations

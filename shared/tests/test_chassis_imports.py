@@ -12,7 +12,8 @@ from notes_service import CHANGED, IMPORTER, WRITTEN, Note, NoteRow
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
-from crm_chassis.imports import CHUNK_ROWS, ImportRunner
+from crm_chassis.imports.jobs import CHUNK_ROWS
+from crm_chassis.imports.runner import ImportRunner
 from crm_chassis.testing_harness import Harness, problem_fields
 
 COLUMNS = {"Key": "external_id", "Title": "title", "Rank": "rank"}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crm_chassis.imports import ImportRunner
+from crm_chassis.imports.runner import ImportRunner
 from crm_chassis.testing_harness import Harness
 from crm_customer.app import DEFINITION, create_app
 

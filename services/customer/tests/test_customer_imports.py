@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from crm_chassis import imports
 from crm_chassis.database import new_id
+from crm_chassis.imports import jobs
 from crm_chassis.testing_harness import Harness, event
 
 ImportCsv = Callable[..., tuple[dict[str, Any], list[dict[str, Any]]]]
@@ -70,7 +70,7 @@ def test_a_second_run_changes_nothing_and_a_new_value_is_one_change(
 def test_parents_come_from_earlier_chunks_and_never_from_later_ones(
     customer: Harness, import_csv: ImportCsv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imports, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(jobs, "CHUNK_ROWS", 2)
     rows = "external_id,name,parent\nP1,Top,\nP2,Two,P1\nP3,Three,Two\nP4,Four,P5\nP5,Five,\n"
     job, errors = import_csv("accounts", rows)
     assert refusals(errors) == [(5, "parent")]

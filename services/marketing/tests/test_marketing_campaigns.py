@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crm_chassis.database import new_id
-from crm_chassis.imports import ImportRunner
+from crm_chassis.imports.runner import ImportRunner
 from crm_chassis.testing_harness import Caller, Harness, event, problem_fields
 from crm_marketing.app import DEFINITION
 

@@ -66,6 +66,9 @@ def test_what_is_not_by_person_or_team_needs_everything(service: Harness) -> Non
     for path in ("sales?by=product", "campaign_roi", "stage_funnel", "sales/facts?by=account"):
         assert who.get(f"/v1/kpis/{path}").status_code == 403
     assert who.get("/v1/reports/sales").status_code == 200
+    funnel = who.get("/v1/reports/funnel")
+    assert [step["count"] for step in funnel.json["steps"]] == [0, 0, 0, 0]
+    assert funnel.json["stages"] == []
 
 
 def test_without_the_permission_nothing_is_seen(service: Harness) -> None:

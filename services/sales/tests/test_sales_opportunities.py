@@ -4,7 +4,7 @@ import io
 import json
 
 from crm_chassis.database import new_id
-from crm_chassis.imports import ImportRunner
+from crm_chassis.imports.runner import ImportRunner
 from crm_chassis.testing_harness import Caller, Harness, event, problem_fields
 from crm_sales.app import DEFINITION
 

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from crm_chassis.database import new_id
-from crm_chassis.imports import ImportRunner
+from crm_chassis.imports.runner import ImportRunner
 from crm_chassis.testing_harness import Harness, event
 from crm_service_desk.app import DEFINITION
 

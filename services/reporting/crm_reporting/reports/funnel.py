@@ -13,13 +13,19 @@ from crm_reporting.kpis.questions import question_of
 
 
 def funnel_report(session: Session, query: dict[str, Any]) -> dict[str, Any]:
-    """The steps from lead to won, the stages of the pipelines, and the mean days in each."""
-    steps = funnel(LEAD_FUNNEL, question_of(session, LEAD_FUNNEL, query))
+    """The steps from lead to won, the stages of the pipelines, and the mean days in each.
+
+    Stages and days are everybody's: who sees less has the steps alone.
+    """
+    question = question_of(session, LEAD_FUNNEL, query)
+    steps = [_step(step) for step in funnel(LEAD_FUNNEL, question)]
+    if question.restricted:
+        return {"steps": steps, "stages": [], "statuses": []}
     stages = funnel(STAGE_FUNNEL, question_of(session, STAGE_FUNNEL, query))
     in_stage = _days(session, "time_in_stage", query)
     in_status = _days(session, "time_in_status", query)
     return {
-        "steps": [_step(step) for step in steps],
+        "steps": steps,
         "stages": [_step(stage) | {"days": in_stage.get(stage.step[0])} for stage in stages],
         "statuses": [{"status": status, "days": days} for status, days in in_status.items()],
     }
