@@ -19,17 +19,19 @@ ACCOUNTS = "/api/customer/v1/accounts"
 def test_one_request_too_many_is_a_429_and_others_are_not_hit(
     tmp_path: Path, service: StubService, service_address: str, path: str
 ) -> None:
-    settings = settings_for(tmp_path, service_address, rate_limit="3/minute;1000/hour")
+    settings = settings_for(tmp_path, service_address, rate_limit="3/day;1000/month")
     with running_gateway(settings) as gateway:
         admin = gateway.sign_in()
         answers = [admin.get(path) for _ in range(4)]
         assert [answer.status for answer in answers] == [200, 200, 200, 429]
-        assert answers[0].headers["RateLimit-Policy"] == '"minute";q=3;w=60, "hour";q=1000;w=3600'
-        assert answers[0].headers["RateLimit"].startswith('"minute";r=2;t=')
+        assert (
+            answers[0].headers["RateLimit-Policy"] == '"day";q=3;w=86400, "month";q=1000;w=2592000'
+        )
+        assert answers[0].headers["RateLimit"].startswith('"day";r=2;t=')
         refused = answers[3]
         assert refused.json()["type"] == "urn:crm:problem:rate-limited"
-        assert 0 < int(refused.headers["Retry-After"]) <= 60
-        assert '"minute";r=0' in refused.headers["RateLimit"]
+        assert 0 < int(refused.headers["Retry-After"]) <= 86_400
+        assert '"day";r=0' in refused.headers["RateLimit"]
         assert admin.get(ME if path == ACCOUNTS else ACCOUNTS).status == 429
         made = gateway.sign_in()
         assert made.get(path).status == 429

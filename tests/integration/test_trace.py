@@ -60,17 +60,18 @@ def test_a_win_is_one_tree_of_linked_spans(
         )
         return [span for span in spans if span.context.trace_id == door.context.trace_id]
 
-    eventually(
-        lambda: (
-            {"crm-gateway", "crm-sales", "crm-reporting"} <= {service_of(span) for span in trace()}
-        ),
-        True,
-    )
+    def whole() -> bool:
+        spans = trace()
+        ids = {span.context.span_id for span in spans}
+        services = {service_of(span) for span in spans}
+        return {"crm-gateway", "crm-sales", "crm-reporting"} <= services and all(
+            span.parent.span_id in ids for span in spans if span.parent is not None
+        )
+
+    eventually(whole, True)
     spans = trace()
-    ids = {span.context.span_id for span in spans}
     roots = [span for span in spans if span.parent is None]
     assert [service_of(root) for root in roots] == ["crm-gateway"]
-    assert all(span.parent.span_id in ids for span in spans if span.parent is not None)
     published = named(spans, "crm-sales", "publish")
     processed = named(spans, "crm-reporting", "process")
     assert published.links
