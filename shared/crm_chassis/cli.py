@@ -77,7 +77,8 @@ def worker() -> None:
         signal.signal(number, lambda *_: stop.set())
     _serve_probes(service.settings.probe_bind)
     service.start_worker()
-    stop.wait()
+    while not stop.wait(1):  # a signal just before the wait would not end it
+        pass
     service.close()
 
 

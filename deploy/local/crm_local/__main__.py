@@ -50,7 +50,8 @@ def main() -> int:
     day = marker.due()
     if with_sample and day is not None:
         _fill_in(platform.address, options, marker, day, stop)
-    stop.wait()
+    while not stop.wait(1):  # a signal just before the wait would not end it
+        pass
     print("Stopping ...", flush=True)
     platform.stop()
     return 0

@@ -59,7 +59,7 @@ class Subscription(Protocol):
         """
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """Be done with these, which are all that was received since the last acknowledgement.
+        """Be done with these, the oldest that were received and not acknowledged.
 
         :raises BrokerAway: when the connection is lost; they will be delivered again.
         """
