@@ -50,7 +50,6 @@ def _measured(names: Sequence[str], quick: bool, console: Console) -> dict[str, 
             own.mkdir()
             benchmark = importlib.import_module(f"bench.{name}")
             figures[name] = benchmark.run(Run(on, quick, own))
-            report.show(console, {name: figures[name]})
     return figures
 
 

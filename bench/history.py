@@ -20,7 +20,7 @@ _FIRST_DAY = datetime(2025, 1, 1, tzinfo=UTC)
 _UNDER_WAY = timedelta(days=60)
 """From a lead to the end of what comes of it, at most."""
 _PEOPLE, _TEAMS, _PRODUCTS, _CAMPAIGNS = 35, 6, 7, 10
-_DEALS_AN_ACCOUNT = 8
+_DEALS_AN_ACCOUNT = 4
 _INDUSTRIES = ("retail", "medical", "software", "finance", "marketing", "employment")
 _REGIONS = ("North", "East", "South", "West", "Central")
 _SOURCES = ("web", "trade fair", "referral", "partner")

@@ -32,10 +32,6 @@ _WRITE_LOG = """
 INSERT INTO event_log (event_id, recorded_at, type, subject, sequence, body)
 VALUES (%(id)s, %(at)s, %(type)s, %(subject)s, %(sequence)s, %(body)s)
 """
-_OF_LOG = """
-(SELECT {} FROM event_log AS log
- WHERE log.event_id = outbox.event_id AND log.recorded_at = outbox.recorded_at)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +50,15 @@ _SPLIT = _Way(
     _LOG.format(more="")
     + "CREATE TABLE outbox (event_id uuid PRIMARY KEY, recorded_at timestamptz NOT NULL)",
     (_WRITE_LOG, "INSERT INTO outbox VALUES (%(id)s, %(at)s)"),
-    f"SELECT event_id, {_OF_LOG.format('type')}, {_OF_LOG.format('body')} FROM outbox"
-    " ORDER BY event_id LIMIT %s",
+    """
+    SELECT oldest.event_id, entry.type, entry.body
+    FROM (SELECT event_id, recorded_at FROM outbox ORDER BY event_id LIMIT %s) AS oldest
+    CROSS JOIN LATERAL (
+        SELECT type, body FROM event_log
+        WHERE event_id = oldest.event_id AND recorded_at = oldest.recorded_at OFFSET 0
+    ) AS entry
+    ORDER BY oldest.event_id
+    """,
     "DELETE FROM outbox WHERE event_id = ANY(%s)",
 )
 _TWICE = _Way(
@@ -142,6 +145,6 @@ def _drain(url: str, way: _Way) -> float:
     """Seconds in which everything queued is read and settled, as by a relay."""
     began = time.perf_counter()
     with psycopg.connect(url, autocommit=True) as connection:
-        while rows := connection.execute(way.read, [_BATCH]).fetchall():
+        while rows := connection.execute(way.read, [_BATCH], binary=True).fetchall():
             connection.execute(way.settle, [[event_id for event_id, _, _ in rows]])
     return time.perf_counter() - began

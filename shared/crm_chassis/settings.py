@@ -46,7 +46,7 @@ class Settings:
     web_workers: int = 1
     max_body_bytes: int = 5_000_000
     relay_batch: int = 2000
-    consumer_batch: int = 1000
+    consumer_batch: int = 2000
     event_log_days: int = 400
     """Days an event stays in the event log, from where it can be replayed."""
     inbox_days: int = 90
