@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import Any
 from urllib.parse import urlencode
@@ -28,7 +28,7 @@ _GROWING = "account"
 
 
 def run(run: Run) -> list[Figure]:
-    """Every KPI by every dimension for a year, quarter by quarter, over few events and over many."""
+    """Every KPI by every dimension for the quarters of a year, over few events and over many."""
     with ExitStack() as stack:
         few, many = (
             stack.enter_context(closing(_reporting(run, events)))
@@ -74,26 +74,29 @@ def _reporting(run: Run, events: int) -> Harness:
     return harness
 
 
-def _queries(caller: Caller) -> list[str]:
-    """A query for each KPI and dimension, and for each KPI undivided."""
+def _queries(caller: Caller) -> dict[str, str]:
+    """The path for each KPI and dimension, and for each KPI undivided."""
     kpis: list[dict[str, Any]] = caller.get("/v1/kpis").get_json()["items"]
-    return [
-        f"{kpi['name']}?{urlencode(_YEAR | asked)}"
-        for kpi in kpis
-        for asked in [{}, *({"by": name} for name in kpi["dimensions"] if name != _GROWING)]
-    ]
+    paths = {}
+    for name, dimensions in ((kpi["name"], kpi["dimensions"]) for kpi in kpis):
+        paths[name] = f"/v1/kpis/{name}?{urlencode(_YEAR)}"
+        for dimension in dimensions:
+            if dimension != _GROWING:
+                asked = urlencode({**_YEAR, "by": dimension})
+                paths[f"{name} by {dimension}"] = f"/v1/kpis/{name}?{asked}"
+    return paths
 
 
-def _seconds(queries: Sequence[str], services: Sequence[Harness]) -> list[dict[str, float]]:
+def _seconds(queries: Mapping[str, str], services: Sequence[Harness]) -> list[dict[str, float]]:
     """The shortest time that each query took at each service, asked in turns."""
     shortest: list[dict[str, float]] = [dict.fromkeys(queries, float("inf")) for _ in services]
     for _ in range(_ROUNDS):
         callers = [service.as_user() for service in services]
-        for query in queries:
+        for query, path in queries.items():
             for caller, times in zip(callers, shortest, strict=True):
                 began = time.perf_counter()
-                answer = caller.get(f"/v1/kpis/{query}")
+                answer = caller.get(path)
                 times[query] = min(times[query], time.perf_counter() - began)
                 if answer.status_code != 200:
-                    raise RuntimeError(f"{query}: {answer.get_data(as_text=True)}")
+                    raise RuntimeError(f"{path}: {answer.get_data(as_text=True)}")
     return shortest

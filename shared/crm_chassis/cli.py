@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -68,6 +69,17 @@ def _serve_probes(bind: str) -> None:
     threading.Thread(target=server.serve_forever, name="probes", daemon=True).start()
 
 
+def _spare_collector() -> None:
+    """Keep garbage collection from going through all that is loaded, several times a batch.
+
+    A batch makes some ten thousand objects and hardly a cycle among them; with the defaults, a
+    tenth of a consumer's time is spent looking for one.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 10)
+
+
 @click.command()
 def worker() -> None:
     """Relay, consume and import until told to stop; probes and metrics at PROBE_BIND."""
@@ -76,6 +88,7 @@ def worker() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     _serve_probes(service.settings.probe_bind)
+    _spare_collector()
     service.start_worker()
     while not stop.wait(1):  # a signal just before the wait would not end it
         pass
