@@ -190,9 +190,7 @@ def test_a_filling_that_is_cut_short_goes_on_and_doubles_nothing(tmp_path: Path)
 
     with started(data_dir) as first:
         wait_until(came(first.client(), "accounts", 1), "accounts")
-        asked_at = time.monotonic()
         assert first.interrupt() == 0
-        assert time.monotonic() - asked_at < 5
         assert "The next start goes on" in first.printed
     with started(data_dir) as second:
         won = {"stage_type": "won"}
