@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,13 +37,14 @@ from crm_chassis.migrations import Migrations
 from crm_chassis.outbox import Recorder, recorded
 from crm_chassis.processor import Processor, Subscriptions
 from crm_chassis.relay import Relay
+from crm_chassis.scheduler import Recurring, Scheduler, TimerHandler
 from crm_chassis.settings import Settings
 from crm_chassis.telemetry import Telemetry, exporter_for
 from crm_chassis.web import Blueprint
 from crm_chassis.worker import Loop, Worker, housekeeping
 from crm_contracts.catalogue import Catalogue, catalogue
 
-_OWN_THREADS = 6  # connections of the worker's loops, beside those of the requests
+_OWN_THREADS = 7  # connections of the worker's loops, beside those of the requests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,8 @@ class Definition:
 
     :ivar metadata: its tables; :ivar migrations: the folder of its alembic migrations.
     :ivar subscriptions: event type to handler, beside those of the directory.
+    :ivar timers: kind of timer to what is done when one is due.
+    :ivar recurring: what the worker does again and again.
     :ivar loops: makes what its worker does beside relaying, consuming and importing.
     :ivar archive_events: keep the events consumed, without personal data, to rebuild from.
     """
@@ -63,6 +67,8 @@ class Definition:
     subscriptions: Subscriptions
     importers: Sequence[Importer] = ()
     exports: Sequence[Export] = ()
+    timers: Mapping[str, TimerHandler] = field(default_factory=dict)
+    recurring: Sequence[Recurring] = ()
     loops: Callable[[Service], Sequence[Loop]] = lambda service: ()
     archive_events: bool = False
 
@@ -98,6 +104,14 @@ class Service:
             self.telemetry,
             self.registry,
             archive=definition.archive_events,
+        )
+        self.scheduler = Scheduler(
+            self.name,
+            self.database,
+            definition.timers,
+            definition.recurring,
+            self.registry,
+            timedelta(seconds=settings.clock_ahead_seconds),
         )
         self._definition = definition
         self._exchanges = exchanges
@@ -143,6 +157,7 @@ class Service:
         loops = [
             Loop("relay", self.relay.run),
             Loop("consumer", self.consumer.run),
+            *([Loop("scheduler", self.scheduler.run)] if self._has_timers else []),
             housekeeping(self.database, self.settings),
             *([Loop("imports", imports.run)] if self._definition.importers else []),
             *self._definition.loops(self),
@@ -150,6 +165,10 @@ class Service:
         self._worker = Worker(loops)
         self._worker.start()
         return self._worker
+
+    @property
+    def _has_timers(self) -> bool:
+        return bool(self._definition.timers or self._definition.recurring)
 
     def readiness(self) -> dict[str, bool]:
         """What must be there for this process to do its work, each by name."""

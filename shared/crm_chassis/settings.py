@@ -52,6 +52,8 @@ class Settings:
     inbox_days: int = 90
     """Days an event's id is remembered by a consumer that does not archive events."""
     idempotency_hours: int = 48
+    clock_ahead_seconds: int = 0
+    """How far the scheduler's clock is set ahead, to rehearse what happens days from now."""
 
     @property
     def embedded(self) -> bool:
