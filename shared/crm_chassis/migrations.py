@@ -45,11 +45,17 @@ class Migrations:
             outbox.keep_log(connection, days=36_500)
 
     def current(self) -> bool:
-        """True when the database has every migration this code knows."""
-        wanted = set(ScriptDirectory.from_config(self._config).get_heads())
+        """True when the database has every migration this code knows.
+
+        It may have newer ones: during an upgrade the old version works on beside the new one.
+        """
+        wanted = ScriptDirectory.from_config(self._config).get_heads()
         with self._database.engine.connect() as connection:
-            applied = MigrationContext.configure(connection).get_current_heads()
-        return wanted <= set(applied)
+            heads = MigrationContext.configure(connection).get_current_heads()
+        applied = dict(_branch_and_number(head) for head in heads)
+        return all(
+            applied.get(branch, 0) >= number for branch, number in map(_branch_and_number, wanted)
+        )
 
     def new(self, message: str) -> None:
         """Write a migration for what the service's models have and the database does not."""
@@ -68,6 +74,12 @@ class Migrations:
                 version_path=str(self._folder),
                 branch_label=None if own else self._branch,
             )
+
+
+def _branch_and_number(revision: str) -> tuple[str, int]:
+    """``sales_0002`` is the second migration of sales."""
+    branch, number = revision.rsplit("_", 1)
+    return branch, int(number)
 
 
 def _is_not_the_chassis(name: str | None, kind: str, _parents: object) -> bool:

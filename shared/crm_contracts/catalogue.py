@@ -14,10 +14,11 @@ import jsonschema_rs
 import yaml
 
 from crm_contracts.schema import (
-    EACH_ITEM,
+    Copier,
     FieldPath,
     Schema,
     SchemaFolder,
+    bare_copier,
     personal_fields,
     without_closure,
     without_personal_rules,
@@ -27,9 +28,6 @@ FOLDER = Path(__file__).parent
 _TYPE = re.compile(
     r"crm\.(?P<producer>[a-z-]+)\.(?P<name>[a-z_]+\.[a-z_]+)\.v(?P<version>[1-9]\d*)"
 )
-
-_PersonalTree = dict[str, "_PersonalTree"]
-"""The fields on the way to personal ones; a personal field itself has nothing below it."""
 
 
 class UnknownEventType(KeyError):
@@ -96,22 +94,17 @@ class Contract:
         """A copy of ``data`` that tells of no person.
 
         A personal value becomes ``None``, a list of them becomes ``[]``; the field stays, so that a
-        handler reads the copy as it reads the event. The copy keeps the contract except where a
-        personal field may not be null, as a contact's name. Untouched parts are shared with
-        ``data``, not copied.
+        handler reads the copy as it reads the event. A field that the contract does not name is
+        left out: it may be a personal one of a newer producer. The copy keeps the contract except
+        where a personal field may not be null, as a contact's name. Untouched parts are shared
+        with ``data``, not copied.
         """
-        bare: dict[str, Any] = _without(data, self._personal_tree)
+        bare: dict[str, Any] = self._bare_copier(data)
         return bare
 
     @cached_property
-    def _personal_tree(self) -> _PersonalTree:
-        tree: _PersonalTree = {}
-        for path in self.personal:
-            branch = tree
-            # A list of personal values is one personal value: it is emptied, not walked.
-            for name in path[:-1] if path[-1] == EACH_ITEM else path:
-                branch = branch.setdefault(name, {})
-        return tree
+    def _bare_copier(self) -> Copier:
+        return bare_copier(self.schema) or dict
 
     @cached_property
     def _validator(self) -> jsonschema_rs.Draft202012Validator:
@@ -139,23 +132,6 @@ def _violations(validator: jsonschema_rs.Draft202012Validator, data: Any) -> lis
         f"/{'/'.join(map(str, error.instance_path))}: {error.message}"
         for error in validator.iter_errors(data)
     ]
-
-
-def _without(value: Any, personal: _PersonalTree) -> Any:
-    if isinstance(value, dict) and EACH_ITEM not in personal:
-        return {
-            name: _bare(child, personal[name]) if name in personal else child
-            for name, child in value.items()
-        }
-    if isinstance(value, list) and EACH_ITEM in personal:
-        return [_without(item, personal[EACH_ITEM]) for item in value]
-    return None  # not what the contract has here, so that nobody knows what it tells
-
-
-def _bare(value: Any, personal: _PersonalTree) -> Any:
-    if personal:
-        return _without(value, personal)
-    return [] if isinstance(value, list) else None
 
 
 class Catalogue:

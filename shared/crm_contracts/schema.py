@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +110,47 @@ def personal_fields(schema: Schema, at: FieldPath = ()) -> Iterator[tuple[FieldP
         yield from personal_fields(child, (*at, name))
     if "items" in schema:
         yield from personal_fields(schema["items"], (*at, EACH_ITEM))
+
+
+Copier = Callable[[Any], Any]
+
+
+def bare_copier(schema: Schema) -> Copier | None:
+    """Makes what copies a value of a bundled schema without what tells of a person.
+
+    :return: the function, or None where every value can be kept as it is. It keeps the fields that
+        the schema names: of others, which a newer producer sends, nobody here knows what they tell.
+    """
+    if "x-personal" in schema:
+        return _emptied
+    if "properties" in schema:
+        return _object_copier(
+            {name: bare_copier(child) for name, child in schema["properties"].items()}
+        )
+    each = bare_copier(schema["items"]) if "items" in schema else None
+    # A list of personal values is one personal value: it is emptied, not walked.
+    return _emptied if each is _emptied else each and _list_copier(each)
+
+
+def _emptied(value: Any) -> Any:
+    return [] if isinstance(value, list) else None
+
+
+def _object_copier(children: dict[str, Copier | None]) -> Copier:
+    def copied(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return None
+        return {
+            name: copier(value[name]) if copier else value[name]
+            for name, copier in children.items()
+            if name in value
+        }
+
+    return copied
+
+
+def _list_copier(each: Copier) -> Copier:
+    def copied(value: Any) -> Any:
+        return [each(item) for item in value] if isinstance(value, list) else None
+
+    return copied

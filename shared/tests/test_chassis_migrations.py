@@ -48,6 +48,18 @@ def test_half_of_the_migrations_is_not_current(unmigrated):
     assert not unmigrated.migrations.current()
 
 
+def test_a_database_that_a_newer_version_migrated_is_current(unmigrated):
+    unmigrated.migrations.upgrade()
+    with unmigrated.database.engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE alembic_version SET version_num = 'example_0012' "
+                "WHERE version_num = 'example_0001'"
+            )
+        )
+    assert unmigrated.migrations.current()
+
+
 def test_those_who_migrate_at_once_make_one_schema(unmigrated, at_once):
     assert at_once(unmigrated.migrations.upgrade, 4) == [None] * 4
     assert unmigrated.migrations.current()
