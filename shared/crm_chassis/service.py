@@ -8,12 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import flask_smorest
 import structlog
-from apispec.ext.marshmallow import MarshmallowPlugin
-from apispec.ext.marshmallow.common import resolve_schema_instance
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 from prometheus_client import CollectorRegistry
@@ -34,6 +30,7 @@ from crm_chassis.imports.runner import ImportRunner
 from crm_chassis.imports_api import Export, exports_blueprint, imports_blueprint
 from crm_chassis.logs import configure_logs
 from crm_chassis.migrations import Migrations
+from crm_chassis.openapi import Api
 from crm_chassis.outbox import Recorder, recorded
 from crm_chassis.processor import Processor, Subscriptions
 from crm_chassis.relay import Relay
@@ -249,8 +246,7 @@ def create_service(
         },
     )
     _mark_requests(app, service)
-    plugin = MarshmallowPlugin(schema_name_resolver=_schema_name)
-    api = flask_smorest.Api(app, spec_kwargs={"marshmallow_plugin": plugin})
+    api = Api(app)
     for blueprint in _blueprints(definition):
         api.register_blueprint(blueprint)
     problems.register(app)
@@ -258,12 +254,6 @@ def create_service(
     cli.register(app)
     service.telemetry.instrument(app, service.database.engine)
     return app
-
-
-def _schema_name(schema: Any) -> str:
-    """A schema's name in the OpenAPI document; the body of a PATCH has one of its own."""
-    instance = resolve_schema_instance(schema)
-    return type(instance).__name__ + ("Changes" if instance.partial else "")
 
 
 def _blueprints(definition: Definition) -> list[Blueprint]:

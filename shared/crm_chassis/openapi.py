@@ -1,0 +1,87 @@
+"""The OpenAPI document of a service: what flask-smorest makes of its views, and what all share."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import flask_smorest
+from apispec import BasePlugin
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.common import resolve_schema_instance
+from flask import Flask
+from marshmallow import Schema, fields
+
+from crm_chassis.problems import CONTENT_TYPE
+
+_IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "schema": {"type": "string"},
+    "description": "The ETag you have seen, where a change of what is stored is asked for.",
+}
+_IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+    "description": "Of your choice: a repeat with the same key gets the first answer again.",
+}
+
+
+class FieldProblem(Schema):
+    """A field that is wrong, and why."""
+
+    field = fields.String(required=True)
+    detail = fields.String(required=True)
+
+
+class ProblemDetails(Schema):
+    """A refused request, as RFC 9457 has it."""
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True)
+    instance = fields.String(required=True)
+    errors = fields.List(fields.Nested(FieldProblem))
+    trace_id = fields.String()
+
+
+class _Headers(BasePlugin):
+    """Names the headers that writing operations take."""
+
+    def operation_helper(
+        self, path: str | None = None, operations: dict[str, Any] | None = None, **_: Any
+    ) -> None:
+        for method, operation in (operations or {}).items():
+            parameters = operation.setdefault("parameters", [])
+            if method == "post":
+                parameters.append(_IDEMPOTENCY_KEY)
+            if method in ("post", "put", "patch", "delete") and "{" in (path or ""):
+                parameters.append(_IF_MATCH)
+
+
+class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest is untyped
+    """flask-smorest's, with every error a problem."""
+
+    ERROR_SCHEMA = ProblemDetails
+
+    def __init__(self, app: Flask) -> None:
+        plugin = MarshmallowPlugin(schema_name_resolver=_schema_name)
+        kwargs = {"marshmallow_plugin": plugin, "extra_plugins": [_Headers()]}
+        super().__init__(app, spec_kwargs=kwargs)
+
+    def _register_responses(self) -> None:
+        problem = {"content": {CONTENT_TYPE: {"schema": self.ERROR_SCHEMA}}}
+        for status in HTTPStatus:
+            refused = problem if status >= 400 else {}
+            response = {"description": status.phrase, **refused}
+            self.spec.components.response(status.name, response, lazy=True)
+        any_other = {"description": "The request was refused.", **problem}
+        self.spec.components.response("DEFAULT_ERROR", any_other, lazy=True)
+
+
+def _schema_name(schema: Any) -> str:
+    """A schema's name in the document; the body of a PATCH has one of its own."""
+    instance = resolve_schema_instance(schema)
+    return type(instance).__name__ + ("Changes" if instance.partial else "")
