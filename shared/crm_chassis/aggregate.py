@@ -25,7 +25,9 @@ class Versioned:
     @declared_attr.directive
     @classmethod
     def __mapper_args__(cls) -> dict[str, Any]:
-        return {"version_id_col": cls.version}
+        # What the database would fill in is for the rows of an older release: here every column has
+        # a default of its own, and asking for the database's would cost many inserts their batch.
+        return {"version_id_col": cls.version, "eager_defaults": False}
 
 
 class Owned:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 import uuid_utils.compat
@@ -43,7 +45,7 @@ chassis_metadata = MetaData(naming_convention=NAMING)
 """The tables that every service has, beside its own."""
 
 MONEY_PLACES = 4
-_MONEY_SCALE = Decimal(10) ** MONEY_PLACES
+_UTC = ZoneInfo("UTC")
 
 
 def new_id() -> str:
@@ -78,15 +80,15 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class Money(TypeDecorator[Decimal]):
-    """An exact amount with four places, summed exactly by the database.
+class Exact(TypeDecorator[Decimal]):
+    """An exact number of up to 18 digits, ``places`` of them decimals, summed exactly.
 
-    ``numeric(18, 4)`` on PostgreSQL. SQLite has no decimals: there it is an integer, of
-    ten-thousandths.
+    ``numeric`` on PostgreSQL. SQLite has no decimals: there it is an integer, of the smallest
+    fraction. A subclass says ``places``, and ``cache_ok`` (SQLAlchemy asks that of each class).
     """
 
-    impl = Numeric(18, MONEY_PLACES)
-    cache_ok = True
+    impl = Numeric
+    places: int
 
     @property
     def python_type(self) -> type[Decimal]:
@@ -95,17 +97,24 @@ class Money(TypeDecorator[Decimal]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "sqlite":
             return dialect.type_descriptor(BigInteger())
-        return dialect.type_descriptor(Numeric(18, MONEY_PLACES))
+        return dialect.type_descriptor(Numeric(18, self.places))
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
         if value is None or dialect.name != "sqlite":
             return value
-        return int((value * _MONEY_SCALE).to_integral_exact())
+        return int((value * 10**self.places).to_integral_exact())
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         if value is None:
             return None
-        return Decimal(value) / _MONEY_SCALE if dialect.name == "sqlite" else Decimal(value)
+        return Decimal(value) / 10**self.places if dialect.name == "sqlite" else Decimal(value)
+
+
+class Money(Exact):
+    """An exact amount with four places."""
+
+    cache_ok = True
+    places = MONEY_PLACES
 
 
 Json = JSON().with_variant(JSONB(), "postgresql")
@@ -151,6 +160,37 @@ def _configure_postgres(engine: Engine) -> None:
         # Ids are strings here: psycopg would make each a UUID, and SQLAlchemy a string again.
         connection.adapters.register_loader("uuid", TextLoader)
 
+    event.listen(engine, "do_executemany", _insert_by_copy)
+
+
+_LEAST_TO_COPY = 50
+_PARAMETER = r"%\((\w+)\)s(?:::[A-Z ]+(?:\([\d, ]+\))?)?"
+_PLAIN_INSERT = re.compile(
+    rf"INSERT INTO (\S+) \(([^()]+)\) VALUES \(({_PARAMETER}(?:, {_PARAMETER})*)\)"
+)
+"""An INSERT of parameters and nothing else: no SQL expression, ON CONFLICT or RETURNING."""
+
+
+def _insert_by_copy(
+    cursor: psycopg.Cursor[Any],
+    statement: str,
+    parameters: Sequence[Mapping[str, Any]],
+    _context: object,
+) -> bool:
+    """Send many rows as one COPY, in half the time that as many INSERTs take on both sides.
+
+    :returns: True when that was done, and SQLAlchemy has nothing left to do.
+    """
+    plain = _PLAIN_INSERT.fullmatch(statement) if len(parameters) >= _LEAST_TO_COPY else None
+    if plain is None:
+        return False
+    table, columns, values = plain.group(1, 2, 3)
+    names = re.findall(_PARAMETER, values)
+    with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+        for row in parameters:
+            copy.write_row([row[name] for name in names])
+    return True
+
 
 def make_engine(url: str, pool_size: int = 10) -> Engine:
     """An engine for PostgreSQL or SQLite.
@@ -180,17 +220,23 @@ SessionHook = Callable[[Session], None]
 class Database:
     """The one database of a service.
 
+    :param zone: where the business days of the service are; every session knows it.
     :ivar before_commit: called with the session inside each writing transaction, at its end.
     :ivar after_commit: called after each writing transaction that committed.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, zone: ZoneInfo = _UTC) -> None:
         self.engine = engine
         self.before_commit: list[SessionHook] = []
         self.after_commit: list[SessionHook] = []
-        self._writer = sessionmaker(engine, expire_on_commit=False, autoflush=False)
+        self._writer = sessionmaker(
+            engine, expire_on_commit=False, autoflush=False, info={"zone": zone}
+        )
         self._reader = sessionmaker(
-            engine.execution_options(reading=True), expire_on_commit=False, autoflush=False
+            engine.execution_options(reading=True),
+            expire_on_commit=False,
+            autoflush=False,
+            info={"zone": zone},
         )
 
     @property

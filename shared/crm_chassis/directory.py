@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -18,11 +19,12 @@ from sqlalchemy import (
     Uuid,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from crm_chassis.database import chassis_metadata
 from crm_chassis.events import Event
+from crm_chassis.merged_keys import current_keys
+from crm_chassis.replicas import upsert_newer
 
 teams = Table(
     "directory_teams",
@@ -48,28 +50,6 @@ users = Table(
     Index("directory_users_team", "team_id"),
     Index("directory_users_name", "name"),
 )
-
-
-def upsert_newer(session: Session, table: Table, rows: Iterable[dict[str, Any]]) -> None:
-    """Write the rows of a replica; for each ``id`` the largest ``sequence`` wins, in any order."""
-    newest: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        known = newest.get(row["id"])
-        if known is None or row["sequence"] > known["sequence"]:
-            newest[row["id"]] = row
-    if not newest:
-        return
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(table)
-    changes = {
-        column.name: insert.excluded[column.name] for column in table.c if not column.primary_key
-    }
-    statement = insert.on_conflict_do_update(
-        index_elements=["id"],
-        set_=changes,
-        where=insert.excluded.sequence > table.c.sequence,
-    )
-    session.execute(statement, [newest[key] for key in sorted(newest)])
 
 
 def on_team(session: Session, events: Sequence[Event]) -> None:
@@ -100,11 +80,23 @@ SUBSCRIPTIONS = {
 }
 
 
+@lru_cache(maxsize=1000)
 def subtree(team_id: str) -> Select[tuple[str]]:
-    """The ids of a team and of every team below it, as a subquery."""
+    """The ids of a team and of every team below it, as a subquery.
+
+    It is the same one for the same team: a statement that has it several times has it once.
+    """
     tree = select(teams.c.id).where(teams.c.id == team_id).cte("subtree", recursive=True)
     tree = tree.union(select(teams.c.id).join(tree, teams.c.parent_id == tree.c.id))
     return select(tree.c.id)
+
+
+def teams_above(team_id: str | None) -> Select[tuple[str]]:
+    """The ids of a team and of every team above it, as a subquery."""
+    line = select(teams.c.id, teams.c.parent_id).where(teams.c.id == team_id)
+    above = line.cte("teams_above", recursive=True)
+    upper = select(teams.c.id, teams.c.parent_id).join(above, teams.c.id == above.c.parent_id)
+    return select(above.union(upper).c.id)
 
 
 def teams_of(session: Session, user_ids: Iterable[str | None]) -> dict[str, str | None]:
@@ -117,7 +109,8 @@ def teams_of(session: Session, user_ids: Iterable[str | None]) -> dict[str, str 
 def find(session: Session, table: FromClause, names: Iterable[str]) -> dict[str, str]:
     """Ids of a table's rows by external id or, where that is not one, by exact name.
 
-    A name that several share is left out: it names nobody for certain.
+    A name that several share is left out: it names nobody for certain. Of what was merged into
+    another the id is that of the other.
     """
     wanted = set(names)
     columns = table.c
@@ -126,7 +119,8 @@ def find(session: Session, table: FromClause, names: Iterable[str]) -> dict[str,
             columns.name.in_(wanted) | columns.external_id.in_(wanted)
         )
     ).all()
-    sharing = Counter(row.name for row in rows)
-    by_name = {row.name: row.id for row in rows if sharing[row.name] == 1}
-    by_key = {row.external_id: row.id for row in rows if row.external_id}
+    current = current_keys(session, (row.id for row in rows))
+    sharing = Counter(name for name, _ in {(row.name, current[row.id]) for row in rows})
+    by_name = {row.name: current[row.id] for row in rows if sharing[row.name] == 1}
+    by_key = {row.external_id: current[row.id] for row in rows if row.external_id}
     return by_name | by_key

@@ -127,13 +127,16 @@ def parked_blueprint(service_name: str) -> Blueprint:
         "parked", __name__, url_prefix="/v1/events/parked", description="Parked events"
     )
 
+    @blueprint.before_request
+    def administers() -> None:
+        require(permission)
+
     @blueprint.route("")
     class ParkedList(MethodView):
         @blueprint.arguments(ParkedQuery, location="query")
         @blueprint.response(200, ParkedPage)
         def get(self, query: dict[str, Any]) -> Any:
             """Parked events, oldest first."""
-            require(permission)
             limit = query["limit"]
             after = str(query["cursor"]) if "cursor" in query else None
             with current_service().database.reading() as session:
@@ -149,7 +152,6 @@ def parked_blueprint(service_name: str) -> Blueprint:
         @blueprint.response(200, ParkedEvent)
         def post(self, parked_id: Any) -> Any:
             """Handle a parked event again."""
-            require(permission)
             service = current_service()
             redrive(service.database, service.processor, str(parked_id), current_principal().id)
             with service.database.reading() as session:
@@ -161,7 +163,6 @@ def parked_blueprint(service_name: str) -> Blueprint:
         @blueprint.response(200, ParkedEvent)
         def post(self, body: dict[str, Any], parked_id: Any) -> Any:
             """Give a parked event up."""
-            require(permission)
             database = current_service().database
             discard(database, str(parked_id), current_principal().id, body["reason"])
             with database.reading() as session:

@@ -45,19 +45,23 @@ def digest_of(request: Request, principal_id: str) -> str | None:
     return hashlib.sha256(f"{principal_id}\0{key}".encode()).hexdigest()
 
 
-def _fingerprint(request: Request) -> str:
-    parts = (request.method.encode(), request.full_path.encode(), request.get_data())
+def _fingerprint(request: Request, body: bytes) -> str:
+    parts = (request.method.encode(), request.full_path.encode(), body)
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def claim(session: Session, key: str, request: Request) -> Response | None:
+def claim(
+    session: Session, key: str, request: Request, body: bytes | None = None
+) -> Response | None:
     """Take the key for this request, or give the answer that the first one with it got.
 
     A second request at the same time waits here for the first one's transaction.
 
+    :param body: what tells the body from another one, when it was read as a stream.
     :raises Problem: 422 when the key was used for another request.
     """
-    mine = {"key": key, "fingerprint": _fingerprint(request), "used_at": utc_now()}
+    content = request.get_data() if body is None else body
+    mine = {"key": key, "fingerprint": _fingerprint(request, content), "used_at": utc_now()}
     if insert_new(session, idempotency_keys, [mine], "key"):
         return None
     first = session.execute(select(idempotency_keys).where(idempotency_keys.c.key == key)).one()

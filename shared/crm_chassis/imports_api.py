@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
+import orjson
 from flask import Response, request, stream_with_context
 from flask.views import MethodView
 from marshmallow import Schema, fields, validate
@@ -15,15 +15,20 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from crm_chassis.auth import current_principal, forbidden, require
-from crm_chassis.fields import Text
+from crm_chassis.custom_fields import file_schema
+from crm_chassis.fields import MoneyAmount, Text
 from crm_chassis.imports import FieldMapping, Importer
+from crm_chassis.imports.files import CSV, XLSX, format_of, write_rows
 from crm_chassis.imports.jobs import import_errors, import_jobs, open_job, take_file
 from crm_chassis.paging import Listing
 from crm_chassis.problems import invalid, not_found
-from crm_chassis.web import Blueprint, current_service
+from crm_chassis.web import Blueprint, current_service, writes
+from crm_chassis.xlsx_writer import Cell
 
 _MAX_FILE_BYTES = 2_000_000_000
-_FLUSH_BYTES = 64_000
+_FETCHED_ROWS = 500
+_EXACT_DIGITS = 15
+_ENDINGS = {CSV: ".csv", XLSX: ".xlsx"}
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
@@ -117,25 +122,21 @@ def imports_blueprint(importers: Sequence[Importer]) -> Blueprint:
 
     @blueprint.route("")
     class Imports(MethodView):
+        @writes()
         @blueprint.arguments(NewImport)
         @blueprint.response(201, ImportState)
-        def post(self, new: dict[str, Any]) -> Any:
+        def post(self, new: dict[str, Any], session: Session) -> Any:
             """Open an import job."""
             importer = importer_of(new["resource"])
             if require(importer.permission) != "all":
                 # A file may name any record, so a narrower scope could not be kept.
                 raise forbidden(f"{importer.permission} for all records")
             mapping = FieldMapping(new["key"], new["columns"], new["constants"], new["values"])
-            with current_service().database.transaction() as session:
-                job_id = open_job(
-                    session,
-                    current_principal(),
-                    importer,
-                    new["filename"],
-                    mapping,
-                    new["dry_run"],
-                )
-                return own_job(session, job_id)
+            principal = current_principal()
+            job_id = open_job(
+                session, principal, importer, new["filename"], mapping, new["dry_run"]
+            )
+            return own_job(session, job_id)
 
     @blueprint.route("/<uuid:job_id>")
     class ImportById(MethodView):
@@ -149,12 +150,12 @@ def imports_blueprint(importers: Sequence[Importer]) -> Blueprint:
     class ImportContent(MethodView):
         @blueprint.response(202, ImportState)
         def put(self, job_id: Any) -> Any:
-            """Give an import its file: CSV in UTF-8 with a header."""
+            """Give an import its file: CSV in UTF-8 or an Excel workbook, with a header."""
             database = current_service().database
             request.max_content_length = _MAX_FILE_BYTES
             with database.reading() as session:
                 job = own_job(session, str(job_id))
-            take_file(database, job.id, FieldMapping(**job.mapping), request.stream)
+            take_file(database, job, request.stream, format_of(request.mimetype, job.filename))
             with database.reading() as session:
                 return own_job(session, job.id)
 
@@ -189,7 +190,7 @@ def _errors(session: Session, job_id: str, query: Mapping[str, Any]) -> dict[str
 
 
 def exports_blueprint(exports: Sequence[Export]) -> Blueprint:
-    """One CSV download a resource."""
+    """One download a resource."""
     blueprint = Blueprint("exports", __name__, url_prefix="/v1/exports", description="Exports")
     for export in exports:
         _add_export(blueprint, export)
@@ -199,33 +200,48 @@ def exports_blueprint(exports: Sequence[Export]) -> Blueprint:
 def _add_export(blueprint: Blueprint, export: Export) -> None:
     @blueprint.route(f"/{export.resource}", endpoint=f"export_{export.resource}")
     class View(MethodView):
-        @blueprint.doc(summary=f"All {export.resource} that the filters leave, as CSV")
+        @blueprint.doc(
+            summary=f"All {export.resource} that the filters leave, as CSV or as Excel workbook",
+            responses={"200": {"content": {CSV: {}, XLSX: {}}}},
+        )
         @blueprint.arguments(export.listing.schema, location="query")
-        @blueprint.response(200, content_type="text/csv")
+        @blueprint.response(200, content_type=CSV)
         def get(self, query: dict[str, Any]) -> Response:
             require(export.permission)
             statement = export.listing.narrow(export.statement(), query)
+            file_format = request.accept_mimetypes.best_match([CSV, XLSX], default=CSV)
+            schema = file_schema(export.schema)
+            blocks = write_rows(list(schema.fields), _rows(schema, statement), file_format)
+            name = f"{export.resource}{_ENDINGS[file_format]}"
             return Response(
-                stream_with_context(_csv_lines(export, statement)),
-                content_type="text/csv; charset=utf-8",
-                headers={"Content-Disposition": f'attachment; filename="{export.resource}.csv"'},
+                stream_with_context(blocks),
+                mimetype=file_format,
+                headers={"Content-Disposition": f'attachment; filename="{name}"', "Vary": "Accept"},
             )
 
 
-def _csv_lines(export: Export, statement: Select[Any]) -> Iterator[str]:
-    schema = export.schema()
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(schema.fields), extrasaction="ignore")
-    writer.writeheader()
+def _rows(schema: Schema, statement: Select[Any]) -> Iterator[list[Cell]]:
+    """Rows are fetched as they are sent, and what was sent is forgotten."""
+    amounts = {name for name, entry in schema.fields.items() if isinstance(entry, MoneyAmount)}
     with current_service().database.reading() as session:
-        for entity in session.scalars(statement.execution_options(yield_per=500)):
-            writer.writerow({name: _cell(value) for name, value in schema.dump(entity).items()})
-            if buffer.tell() > _FLUSH_BYTES:
-                yield buffer.getvalue()
-                buffer.seek(0)
-                buffer.truncate()
-    yield buffer.getvalue()
+        for entity in session.scalars(statement.execution_options(yield_per=_FETCHED_ROWS)):
+            row = schema.dump(entity)
+            yield [
+                _amount(row[name]) if name in amounts else _cell(row.get(name))
+                for name in schema.fields
+            ]
 
 
-def _cell(value: Any) -> Any:
-    return "; ".join(map(str, value)) if isinstance(value, list) else value
+def _amount(text: str | None) -> Cell:
+    """A number, that a spreadsheet can sum; a text where it would lose digits."""
+    return Decimal(text) if text and len(text) <= _EXACT_DIGITS else text
+
+
+def _cell(value: Any) -> Cell:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None or isinstance(value, str | int | Decimal):
+        return value
+    if isinstance(value, list) and not any(isinstance(part, dict) for part in value):
+        return "; ".join(map(str, value))
+    return orjson.dumps(value).decode()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import flask_smorest
 from apispec import BasePlugin
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.common import resolve_schema_instance
-from flask import Flask
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
+from flask import Flask, Response, jsonify
 from marshmallow import Schema, fields
 
+from crm_chassis.custom_fields.document import describe
 from crm_chassis.problems import CONTENT_TYPE
+from crm_chassis.web import current_service
 
 _IF_MATCH = {
     "in": "header",
@@ -68,8 +72,15 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest is untyped
 
     def __init__(self, app: Flask) -> None:
         plugin = MarshmallowPlugin(schema_name_resolver=_schema_name)
+        self._plugin = plugin
         kwargs = {"marshmallow_plugin": plugin, "extra_plugins": [_Headers()]}
         super().__init__(app, spec_kwargs=kwargs)
+
+    def _openapi_json(self) -> Response:
+        document = copy.deepcopy(self.spec.to_dict())
+        converter = cast(OpenAPIConverter, self._plugin.converter)  # there is one by now
+        describe(document, current_service().custom_fields, converter)
+        return jsonify(document)
 
     def _register_responses(self) -> None:
         problem = {"content": {CONTENT_TYPE: {"schema": self.ERROR_SCHEMA}}}

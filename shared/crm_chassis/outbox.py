@@ -134,7 +134,9 @@ class Recorder:
         if not pending:
             return
         now = utc_now()
-        events = [self._event(entry, now) for entry in pending]
+        carrier: dict[str, str] = {}
+        inject(carrier)
+        events = [self._event(entry, now, carrier.get("traceparent")) for entry in pending]
         session.execute(
             insert(event_log),
             [
@@ -152,7 +154,7 @@ class Recorder:
         enqueue(session, [(event.id, now) for event in events])
         session.info[_RECORDED] = True
 
-    def _event(self, entry: _Pending, now: datetime) -> Event:
+    def _event(self, entry: _Pending, now: datetime, traceparent: str | None) -> Event:
         data = entry.state(entry.aggregate)
         if entry.change is not None:
             data["change"] = dict(entry.change)
@@ -164,8 +166,6 @@ class Recorder:
         origin = entry.origin or Origin(actor=self._source)
         event_id = new_id()
         correlation = entry.cause.correlationid if entry.cause else origin.correlation_id
-        carrier: dict[str, str] = {}
-        inject(carrier)
         return Event(
             id=event_id,
             type=entry.type,
@@ -177,8 +177,7 @@ class Recorder:
             actor=origin.actor,
             correlationid=correlation or event_id,
             causationid=entry.cause.id if entry.cause else None,
-            traceparent=carrier.get("traceparent")
-            or (entry.cause.traceparent if entry.cause else None),
+            traceparent=traceparent or (entry.cause.traceparent if entry.cause else None),
         )
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from functools import cache
+from operator import attrgetter
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
 
 import orjson
 from marshmallow import Schema, fields, validate
-from sqlalchemy import ColumnElement, Select, literal, or_, tuple_
+from sqlalchemy import ColumnElement, Select, false, literal, or_, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from crm_chassis.auth import current_principal, forbidden
@@ -21,6 +23,7 @@ from crm_chassis.problems import invalid
 
 M = TypeVar("M")
 Column = InstrumentedAttribute[Any]
+Ordering = Column | ColumnElement[Any]
 
 DEFAULT_LIMIT = 25
 MAX_LIMIT = 200
@@ -44,7 +47,12 @@ def equals(
     column: Column, field: type[fields.Field[Any]] = fields.String, right: str | None = None
 ) -> Filter:
     """``?stage=won``, or one of several: ``?stage=won&stage=lost``."""
-    return Filter(fields.List(field(), validate=validate.Length(1, 100)), column.in_, right)
+    return Filter(one_or_several(field()), column.in_, right)
+
+
+def one_or_several(field: fields.Field[Any]) -> fields.Field[Any]:
+    """A parameter that may be repeated."""
+    return fields.List(field, validate=validate.Length(1, 100))
 
 
 def at_least(column: Column, field: type[fields.Field[Any]]) -> Filter:
@@ -65,6 +73,37 @@ class Protected:
     right: str
 
 
+Search = Callable[[str], ColumnElement[bool]]
+"""The condition on rows in which the current principal finds a text; it has an index of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """An order of a list.
+
+    :ivar expression: what the database sorts by, never null.
+    :ivar value_of: the same of an entity.
+    :ivar right: the field right that using it needs.
+    """
+
+    expression: Ordering
+    value_of: Callable[[Any], Any]
+    right: str | None = None
+
+
+class Declared(Protocol):
+    """Filters and sorts that come and go while the service runs; each name has a dot.
+
+    A mapping stays the same object until it changes.
+    """
+
+    resource: str
+
+    def filters(self) -> Mapping[str, Filter]: ...
+
+    def sorts(self) -> Mapping[str, Sort]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Page(Generic[M]):
     """Part of a list, and the cursor of the next part, None at the end."""
@@ -78,7 +117,8 @@ class Listing(Generic[M]):
 
     :param sorts: name to a column that is never null; each has an index that ends in the key.
     :param default: the sort when none is asked for; ``-`` in front turns it round.
-    :param search: the columns that ``q`` looks into.
+    :param search: the columns that ``q`` looks into, or the condition it makes.
+    :param declared: further filters and sorts, those of custom fields.
     """
 
     def __init__(
@@ -88,50 +128,63 @@ class Listing(Generic[M]):
         sorts: Mapping[str, Column],
         default: str,
         filters: Mapping[str, Filter],
-        search: Sequence[Column | Protected] = (),
+        search: Sequence[Column | Protected] | Search = (),
+        declared: Declared | None = None,
     ) -> None:
         self._key: Column = model.id  # type: ignore[attr-defined]  # every aggregate has one
-        self._sorts = sorts
+        self._sorts = {name: Sort(column, attrgetter(column.key)) for name, column in sorts.items()}
         self._filters = filters
         self._search = search
-        directions = [sign + name for name in sorts for sign in ("", "-")]
-        declared: dict[str, Any] = {
+        self._declared = declared
+        parameters: dict[str, Any] = {
             "limit": fields.Integer(
                 load_default=DEFAULT_LIMIT, validate=validate.Range(1, MAX_LIMIT)
             ),
             "cursor": fields.String(),
-            "sort": fields.String(load_default=default, validate=validate.OneOf(directions)),
+            "sort": fields.String(load_default=default, validate=_directions(sorts)),
             **{name: entry.field for name, entry in filters.items()},
         }
         if search:
-            declared["q"] = fields.String(
+            parameters["q"] = fields.String(
                 validate=validate.Length(1, 100), metadata={"description": "Text to look for."}
             )
-        self.schema = Schema.from_dict(declared, name=f"{model.__name__}Query")
+        base = DeclaredQuery if declared else Schema
+        self.schema = base.from_dict(parameters, name=f"{model.__name__}Query")
         """The query parameters, for ``blueprint.arguments(LISTING.schema, location="query")``."""
+        if issubclass(self.schema, DeclaredQuery):
+            self.schema.listing = self
+        self._default = default
+        self._present: tuple[Mapping[str, Filter], Schema] | None = None
 
     def narrow(self, statement: Select[tuple[M]], query: Mapping[str, Any]) -> Select[tuple[M]]:
         """``statement`` with the query's filters and search.
 
         :raises Problem: 403 for a filter on a field that the principal may not see in full.
         """
-        for name, entry in self._filters.items():
-            if name in query:
+        declared = self._declared.filters() if self._declared else {}
+        for name, given in _flat(query).items():
+            entry = self._filters.get(name) or declared.get(name)
+            if entry is None and "." in name:  # taken back since the query was read
+                raise invalid((name, "No such filter any more."))
+            if entry is not None:
                 if entry.right and not current_principal().may(entry.right):
                     raise forbidden(entry.right)
-                statement = statement.where(entry.condition(query[name]))
+                statement = statement.where(entry.condition(given))
         if query.get("q"):
             statement = statement.where(self._found(query["q"]))
         return statement
 
     def _found(self, text: str) -> ColumnElement[bool]:
+        if callable(self._search):
+            return self._search(text)
         principal = current_principal()
         columns = [
             entry.column if isinstance(entry, Protected) else entry
             for entry in self._search
             if not isinstance(entry, Protected) or principal.may(entry.right)
         ]
-        return or_(*(column.icontains(text, autoescape=True) for column in columns))
+        found = (column.icontains(text, autoescape=True) for column in columns)
+        return or_(false(), *found)  # nothing, where no column may be searched
 
     def page(
         self, session: Session, statement: Select[tuple[M]], query: Mapping[str, Any]
@@ -140,22 +193,70 @@ class Listing(Generic[M]):
 
         :raises Problem: 422 for a cursor that does not belong to this sort.
         """
-        sort = query["sort"]
-        column, descending = self._sorts[sort.lstrip("-")], sort.startswith("-")
+        name, descending = query["sort"].lstrip("-"), query["sort"].startswith("-")
+        sort = self._sort(name)
         statement = self.narrow(statement, query)
         if cursor := query.get("cursor"):
-            value, key = _decode(cursor, sort, column)
-            here = tuple_(column, self._key)
-            there = tuple_(literal(value, column.type), literal(key, self._key.type))
+            value, key = _decode(cursor, query["sort"], sort.expression)
+            here = tuple_(sort.expression, self._key)
+            there = tuple_(literal(value, sort.expression.type), literal(key, self._key.type))
             statement = statement.where(here < there if descending else here > there)
-        order = (column.desc(), self._key.desc()) if descending else (column, self._key)
+        order = [each.desc() if descending else each for each in (sort.expression, self._key)]
         limit = query["limit"]
         found = list(session.scalars(statement.order_by(*order).limit(limit + 1)))
         items = found[:limit]
         if len(found) <= limit:
             return Page(items, None)
         last = items[-1]
-        return Page(items, _encode(sort, getattr(last, column.key), getattr(last, self._key.key)))
+        place = _encode(query["sort"], sort.value_of(last), getattr(last, self._key.key))
+        return Page(items, place)
+
+    def _sort(self, name: str) -> Sort:
+        if name in self._sorts:
+            return self._sorts[name]
+        sort = self._declared.sorts().get(name) if self._declared else None
+        if sort is None:
+            raise invalid(("sort", "No such sort any more."))
+        if sort.right and not current_principal().may(sort.right):
+            raise forbidden(sort.right)
+        return sort
+
+    @property
+    def declared_for(self) -> str | None:
+        """The resource whose custom fields it is filtered and sorted by."""
+        return self._declared.resource if self._declared else None
+
+    def with_declared(self) -> Schema:
+        """The query parameters as they are now, those that are declared among them."""
+        if self._declared is None:
+            return self.schema()
+        filters, known = self._declared.filters(), self._present
+        if known is None or known[0] is not filters:
+            names = {*self._sorts, *self._declared.sorts()}
+            sort = fields.String(load_default=self._default, validate=_directions(names))
+            declared = {name: entry.field for name, entry in filters.items()}
+            parameters = {**declared, "sort": sort}
+            known = self._present = (filters, self.schema.from_dict(parameters)())
+        return known[1]
+
+
+class DeclaredQuery(Schema):
+    """The parameters of a list to which some are added while the service runs."""
+
+    listing: ClassVar[Listing[Any]]
+
+
+def _directions(names: Iterable[str]) -> validate.OneOf:
+    return validate.OneOf([sign + name for name in names for sign in ("", "-")])
+
+
+def _flat(query: Mapping[str, Any]) -> dict[str, Any]:
+    """The query by the parameters' names; what has a dot in it was read into a dictionary."""
+    flat: dict[str, Any] = {}
+    for name, value in query.items():
+        nested = value if isinstance(value, dict) else {}
+        flat |= {f"{name}.{key}": each for key, each in nested.items()} or {name: value}
+    return flat
 
 
 def _encode(sort: str, value: Any, key: str) -> str:
@@ -193,7 +294,7 @@ _READERS: dict[type, Callable[[Any], Any]] = {
 """What a cursor holds comes from outside, and is read as strictly as any other parameter."""
 
 
-def _decode(cursor: str, sort: str, column: Column) -> tuple[Any, str]:
+def _decode(cursor: str, sort: str, column: Ordering) -> tuple[Any, str]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         made_for, value, key = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
@@ -204,6 +305,7 @@ def _decode(cursor: str, sort: str, column: Column) -> tuple[Any, str]:
         raise invalid(("cursor", "Not a cursor of this list and sort.")) from None
 
 
+@cache
 def page_schema(item: type[Schema]) -> type[Schema]:
     """The schema of a page of ``item``."""
     name = item.__name__.removesuffix("Schema") + "Page"

@@ -23,6 +23,7 @@ class Problem(Exception):
 
     :param code: short name of the kind of problem, the last part of its ``type`` URI.
     :param errors: (field, detail) for each field that is wrong.
+    :param members: what else a client is told, beside the members that every problem has.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Problem(Exception):
         *,
         errors: Iterable[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -40,6 +42,7 @@ class Problem(Exception):
         self.detail = detail
         self.errors = list(errors)
         self.headers = dict(headers or {})
+        self.members = dict(members or {})
 
 
 def not_found(what: str) -> Problem:
@@ -65,6 +68,7 @@ def body_of(problem: Problem, instance: str) -> dict[str, Any]:
         "status": problem.status,
         "detail": problem.detail,
         "instance": instance,
+        **problem.members,
     }
     if problem.errors:
         body["errors"] = [{"field": field, "detail": why} for field, why in problem.errors]

@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy import (
     Column,
+    CursorResult,
     Index,
     Integer,
     Select,
@@ -85,11 +87,15 @@ def set_timers(session: Session, kind: str, due: Mapping[str, datetime]) -> None
     )
 
 
-def cancel_timers(session: Session, kind: str, subjects: Iterable[str]) -> None:
-    """Have ``kind`` not be done for these subjects; where no timer is set, nothing happens."""
-    session.execute(
+def cancel_timers(session: Session, kind: str, subjects: Iterable[str]) -> int:
+    """Have ``kind`` not be done for these subjects; where no timer is set, nothing happens.
+
+    :returns: how many timers there were.
+    """
+    cancelled = session.execute(
         delete(timers).where(timers.c.kind == kind, timers.c.subject.in_(list(subjects)))
     )
+    return cast("CursorResult[Any]", cancelled).rowcount
 
 
 def _row(kind: str, subject: str, due_at: datetime) -> dict[str, object]:

@@ -16,12 +16,16 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import MetaData, text
 from sqlalchemy.exc import DBAPIError
 
-from crm_chassis import cli, directory, health, problems
-from crm_chassis.auth import KeySource, TokenVerifier
+from crm_chassis import cli, directory, health, phones, problems
+from crm_chassis.attachments import DISCARD, Attachable, Limits, discarding
+from crm_chassis.attachments_api import attachments_blueprint
+from crm_chassis.auth import KeySource, TokenVerifier, current_principal
 from crm_chassis.broker import Broker
 from crm_chassis.broker.embedded import EmbeddedBroker, Exchanges
 from crm_chassis.broker.rabbitmq import RabbitMQ
 from crm_chassis.consumer import Consumer
+from crm_chassis.custom_fields import CustomResource, Declarations
+from crm_chassis.custom_fields.api import custom_fields_blueprint
 from crm_chassis.database import Database, make_engine
 from crm_chassis.doorbell import Doorbell, LocalDoorbell, PostgresDoorbell
 from crm_chassis.events_api import parked_blueprint
@@ -36,11 +40,13 @@ from crm_chassis.processor import Processor, Subscriptions
 from crm_chassis.relay import Relay
 from crm_chassis.scheduler import Recurring, Scheduler, TimerHandler
 from crm_chassis.settings import Settings
+from crm_chassis.storage import Storage, open_storage
 from crm_chassis.telemetry import Telemetry, exporter_for
 from crm_chassis.web import Blueprint
 from crm_chassis.worker import Loop, Worker, housekeeping
 from crm_contracts.catalogue import Catalogue, catalogue
 
+_API = "/v1/"
 _OWN_THREADS = 7  # connections of the worker's loops, beside those of the requests
 
 
@@ -50,6 +56,8 @@ class Definition:
 
     :ivar metadata: its tables; :ivar migrations: the folder of its alembic migrations.
     :ivar subscriptions: event type to handler, beside those of the directory.
+    :ivar attachments: the resources whose aggregates have files.
+    :ivar custom: the resources that take custom fields.
     :ivar timers: kind of timer to what is done when one is due.
     :ivar recurring: what the worker does again and again.
     :ivar loops: makes what its worker does beside relaying, consuming and importing.
@@ -64,6 +72,8 @@ class Definition:
     subscriptions: Subscriptions
     importers: Sequence[Importer] = ()
     exports: Sequence[Export] = ()
+    attachments: Sequence[Attachable] = ()
+    custom: Sequence[CustomResource] = ()
     timers: Mapping[str, TimerHandler] = field(default_factory=dict)
     recurring: Sequence[Recurring] = ()
     loops: Callable[[Service], Sequence[Loop]] = lambda service: ()
@@ -85,13 +95,15 @@ class Service:
         self.version = definition.version
         self.settings = settings
         self.catalogue = contracts
+        self.attachment_limits = Limits.of(settings)
         self.registry = CollectorRegistry()
         self.telemetry = telemetry or Telemetry(self.name, exporter_for(settings.otlp_endpoint))
         self.tokens = TokenVerifier(KeySource(settings.token_keys), f"crm-{self.name}")
         engine = make_engine(settings.database_url, settings.web_threads + _OWN_THREADS)
-        self.database = Database(engine)
+        self.database = Database(engine, settings.zone)
         self.database.before_commit.append(Recorder(self.name, self.catalogue).write)
         self.database.after_commit.append(lambda session: self._ring_for(recorded(session)))
+        self.custom_fields = Declarations(self.database)
         self.migrations = Migrations(self.database, definition.migrations, definition.metadata)
         self.processor = Processor(
             self.name,
@@ -105,7 +117,7 @@ class Service:
         self.scheduler = Scheduler(
             self.name,
             self.database,
-            definition.timers,
+            self._timers(definition),
             definition.recurring,
             self.registry,
             timedelta(seconds=settings.clock_ahead_seconds),
@@ -114,6 +126,16 @@ class Service:
         self._exchanges = exchanges
         self._worker: Worker | None = None
         self._migrated = False
+
+    def _timers(self, definition: Definition) -> Mapping[str, TimerHandler]:
+        if not definition.attachments:
+            return definition.timers
+        return {**definition.timers, DISCARD: discarding(self.storage)}
+
+    @cached_property
+    def storage(self) -> Storage:
+        """Where attachments are kept."""
+        return open_storage(self.settings)
 
     @cached_property
     def broker(self) -> Broker:
@@ -165,7 +187,8 @@ class Service:
 
     @property
     def _has_timers(self) -> bool:
-        return bool(self._definition.timers or self._definition.recurring)
+        definition = self._definition
+        return bool(definition.timers or definition.recurring or definition.attachments)
 
     def readiness(self) -> dict[str, bool]:
         """What must be there for this process to do its work, each by name."""
@@ -225,6 +248,7 @@ def create_service(
     """
     settings = settings or Settings.from_environment(definition.name)
     configure_logs(settings.log_level)
+    phones.use_region(settings.phone_region)
     app = Flask(import_name)
     service = Service(definition, settings, exchanges, telemetry, contracts or catalogue())
     app.extensions["crm"] = service
@@ -251,6 +275,8 @@ def create_service(
         api.register_blueprint(blueprint)
     problems.register(app)
     health.register(app, service)
+    if settings.token_keys:  # the gateway has none: it admits on its own terms
+        _admit_known_principals(app)
     cli.register(app)
     service.telemetry.instrument(app, service.database.engine)
     return app
@@ -258,11 +284,23 @@ def create_service(
 
 def _blueprints(definition: Definition) -> list[Blueprint]:
     found = [*definition.blueprints, parked_blueprint(definition.name)]
+    found += [attachments_blueprint(resource) for resource in definition.attachments]
+    if definition.custom:
+        found.append(custom_fields_blueprint(definition.name, definition.custom))
     if definition.importers:
         found.append(imports_blueprint(definition.importers))
     if definition.exports:
         found.append(exports_blueprint(definition.exports))
     return found
+
+
+def _admit_known_principals(app: Flask) -> None:
+    """Who is nobody learns nothing, not even what is wrong with the request."""
+
+    @app.before_request
+    def _authenticate() -> None:
+        if request.path.startswith(_API):
+            current_principal()
 
 
 def _json_provider(app: Flask) -> DefaultJSONProvider:

@@ -7,9 +7,11 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Self, cast
 from zoneinfo import ZoneInfo, available_timezones
 
+import phonenumbers
 from environs import Env, EnvValidationError
 from marshmallow import validate
 
+_REGIONS = ("", *phonenumbers.SUPPORTED_REGIONS)
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -37,6 +39,11 @@ class Settings:
         metadata={"check": validate.OneOf(available_timezones(), error="Not a time zone.")},
     )
     """Business days are days in this zone."""
+    phone_region: str = field(
+        default="",
+        metadata={"check": validate.OneOf(_REGIONS, error="Not a region like CN.")},
+    )
+    """Telephone numbers without a country's code are this region's; taken as typed when empty."""
     log_level: str = field(default="INFO", metadata={"check": validate.OneOf(_LOG_LEVELS)})
     otlp_endpoint: str = field(default="", metadata={"variable": "OTEL_EXPORTER_OTLP_ENDPOINT"})
     """OpenTelemetry collector for traces; none are made when empty."""
@@ -52,6 +59,20 @@ class Settings:
     inbox_days: int = 90
     """Days an event's id is remembered by a consumer that does not archive events."""
     idempotency_hours: int = 48
+    attachments_url: str = ""
+    """Where attachments are kept: a bucket, ``https://key:secret@s3.example.com/bucket/prefix``."""
+    attachments_dir: str = ""
+    """Where they are kept without a bucket: a folder that every process of the service sees.
+
+    When empty it is beside the SQLite database; on PostgreSQL there is no such place.
+    """
+    attachment_bytes: int = 25_000_000
+    """The largest attachment."""
+    attachment_types: str = (
+        "pdf docx xlsx pptx doc xls ppt txt md csv eml "
+        "png jpg jpeg gif webp heic heif mp3 m4a wav ogg amr mp4 mov"
+    )
+    """What may be attached, by the usual endings of file names, between spaces."""
     clock_ahead_seconds: int = 0
     """How far the scheduler's clock is set ahead, to rehearse what happens days from now."""
 

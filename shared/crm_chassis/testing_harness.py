@@ -9,8 +9,12 @@ harness.deliver(event)     # what its consumer would do with one
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +33,8 @@ from crm_chassis.outbox import event_log
 from crm_chassis.service import Service
 from crm_chassis.settings import Settings
 from crm_contracts import catalogue
+
+_migrated = tempfile.TemporaryDirectory(prefix="crm-migrated-")
 
 
 class Signer:
@@ -53,12 +59,12 @@ class Caller:
     def __init__(self, app: Flask, principal_id: str, token: str) -> None:
         self.id = principal_id
         self._client = Client(app)
-        self._authorization = {"Authorization": f"Bearer {token}"}
+        self.authorization = {"Authorization": f"Bearer {token}"}
 
     def call(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, **kwargs: Any
     ) -> TestResponse:
-        sent = self._authorization | dict(headers or {})
+        sent = self.authorization | dict(headers or {})
         return self._client.open(path, method=method, headers=sent, **kwargs)
 
     def get(self, path: str, **kwargs: Any) -> TestResponse:
@@ -95,10 +101,25 @@ class Harness:
             database_url=database_url or f"sqlite:///{folder / name}.db",
             broker_url="memory://",
             token_keys=str(self.signer.keys_file),
+            attachments_dir=str(folder / "attachments"),
         )
         self.app = create_app(settings, **parts)
         self.service: Service = self.app.extensions["crm"]
-        self.service.migrations.upgrade()
+        self._migrate(create_app)
+
+    def _migrate(self, create_app: Callable[..., Flask]) -> None:
+        """Bring the database to its newest version; a new SQLite file as a copy of the first."""
+        file = self.service.database.engine.url.database
+        if not self.service.database.is_sqlite or file is None or Path(file).exists():
+            self.service.migrations.upgrade()
+            return
+        migrated = Path(_migrated.name) / f"{create_app.__module__}.{self.name}.db"
+        if not migrated.exists():
+            self.service.migrations.upgrade()
+            with closing(sqlite3.connect(file)) as connection:
+                connection.execute("VACUUM INTO ?", (str(migrated),))
+            return
+        shutil.copyfile(migrated, file)
 
     def as_user(
         self,
@@ -106,6 +127,7 @@ class Harness:
         team: str | None = None,
         user_id: str | None = None,
         kind: str = "user",
+        roles: Sequence[str] = (),
     ) -> Caller:
         """A caller with these grants; with all of them when none are given."""
         principal = user_id or new_id()
@@ -115,7 +137,7 @@ class Harness:
             name="Test",
             kind=kind,
             team=team,
-            roles=[],
+            roles=list(roles),
             grants={"*": "all"} if grants is None else dict(grants),
         )
         return Caller(self.app, principal, token)

@@ -18,6 +18,7 @@ from crm_chassis import idempotency
 from crm_chassis.auth import current_principal, require
 from crm_chassis.context import Origin, acting
 from crm_chassis.outbox import Aggregate
+from crm_chassis.paging import DeclaredQuery
 from crm_chassis.problems import Problem
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ class _Parser(FlaskParser):
     """Refuses unknown fields everywhere, not only in bodies, and what is not strict JSON."""
 
     DEFAULT_UNKNOWN_BY_LOCATION = {}
+
+    def parse(self, argmap: Any, *args: Any, **kwargs: Any) -> Any:
+        """``argmap`` is a schema; one to which fields are declared is taken as it is now."""
+        if isinstance(argmap, DeclaredQuery):
+            argmap = argmap.listing.with_declared()
+        return super().parse(argmap, *args, **kwargs)
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         body = req.get_data()
@@ -54,7 +61,12 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
 
     def arguments(self, schema: Any, **kwargs: Any) -> Any:
         # webargs would make a schema of a class anew for each request.
-        return super().arguments(schema() if isinstance(schema, type) else schema, **kwargs)
+        instance = schema() if isinstance(schema, type) else schema
+        taken = super().arguments(instance, **kwargs)
+        if not isinstance(instance, DeclaredQuery):
+            return taken
+        mark = self.doc(**{"x-custom-fields": instance.listing.declared_for})
+        return lambda view: mark(taken(view))
 
 
 def current_service() -> Service:
@@ -77,18 +89,21 @@ def reads(permission: str) -> Callable[[View[P]], View[P]]:
     return decorate
 
 
-def writes(permission: str) -> Callable[[View[P]], View[P]]:
+def writes(permission: str | None = None) -> Callable[[View[P]], View[P]]:
     """A view that changes: authorised, all of it one transaction, with ``session`` for it.
 
     The answer is made inside the transaction and sent after the commit. ``Idempotency-Key`` is
     honoured.
+
+    :param permission: None where it depends on what is asked, and the view requires it itself.
     """
 
     def decorate(view: View[P]) -> View[P]:
         @wraps(view)
         def wrapper(*args: P.args, **kwargs: P.kwargs) -> Any:
-            require(permission)
             principal = current_principal()
+            if permission is not None:
+                require(permission)
             key = idempotency.digest_of(request, principal.id)
             origin = Origin(actor=principal.id, correlation_id=g.correlation_id)
             with current_service().database.transaction() as session, acting(origin):

@@ -207,3 +207,17 @@ class TestTexts:
     def test_what_is_no_address_is_refused(self, wrong):
         with pytest.raises(ValidationError):
             Email().deserialize(wrong)
+
+
+@given(st.one_of(st.emails(), st.text(st.sampled_from("aA.-_@é1 "), max_size=12)))
+def test_an_address_is_normalised_as_its_library_does(text: str) -> None:
+    def outcome(normalise: Callable[[str], str]) -> str | None:
+        try:
+            return normalise(text)
+        except EmailNotValidError:
+            return None
+
+    def by_library(text: str) -> str:
+        return validate_email(text, check_deliverability=False).normalized
+
+    assert outcome(normalised_email) == outcome(by_library)

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from marshmallow import validates
 from notes_service import CHANGED, IMPORTER, WRITTEN, Note, NoteRow
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import OperationalError
 
-from crm_chassis.imports.jobs import CHUNK_ROWS
+from crm_chassis.imports import jobs
+from crm_chassis.imports.files import XLSX
+from crm_chassis.imports.jobs import CHUNK_ROWS, import_jobs
 from crm_chassis.imports.runner import ImportRunner
 from crm_chassis.testing_harness import Harness, problem_fields
+from crm_chassis.xlsx_writer import workbook
 
 COLUMNS = {"Key": "external_id", "Title": "title", "Rank": "rank"}
 HEADER = "Key,Title,Rank\n"
@@ -31,10 +34,15 @@ class Job:
         assert answer.status_code == 201, answer.json
         self.path = f"/v1/imports/{answer.json['id']}"
 
-    def upload(self, content: str | bytes, status: int = 202) -> Any:
+    def upload(
+        self, content: str | bytes, status: int = 202, content_type: str | None = None
+    ) -> Any:
         data = content.encode() if isinstance(content, str) else content
         answer = self.user.put(
-            f"{self.path}/content", input_stream=io.BytesIO(data), content_length=len(data)
+            f"{self.path}/content",
+            input_stream=io.BytesIO(data),
+            content_length=len(data),
+            content_type=content_type,
         )
         assert answer.status_code == status, answer.json
         return answer
@@ -65,6 +73,10 @@ def counts(state: dict[str, Any]) -> tuple[int, int, int, int]:
 def stored(service: Harness) -> dict[str, str]:
     with service.service.database.reading() as session:
         return dict(session.execute(select(Note.external_id, Note.title)).tuples().all())
+
+
+def workbook_of(header: list[str], *lines: list[Any]) -> bytes:
+    return b"".join(workbook(header, lines))
 
 
 def rows(number: int, first: int = 0) -> str:
@@ -349,3 +361,131 @@ class TestResuming:
         assert len(notes.published(WRITTEN)) == CHUNK_ROWS * 4
         with notes.service.database.reading() as session:
             assert session.scalar(text("SELECT count(*) FROM import_chunks")) == 0
+
+
+class TestWorkbooks:
+    def test_a_workbook_is_taken_like_a_text_file(self, notes):
+        rows = [["k1", "明光", 1], ["k2", "=1+1", 2], [], ["k4", 12.5, "high"]]
+        job = Job(notes)
+        job.upload(workbook_of(["Key", "Title", "Rank"], *rows), content_type=XLSX)
+        state = job.run()
+        assert counts(state) == (2, 0, 0, 1)
+        assert stored(notes) == {"k1": "明光", "k2": "=1+1"}
+        (error,) = job.errors()
+        assert (error["row"], error["column"], error["value"]) == (5, "Rank", "high")
+
+    def test_its_name_says_what_it_is_where_its_sender_does_not(self, notes):
+        job = Job(notes, filename="Notes.XLSX")
+        job.upload(workbook_of(["Key", "Title", "Rank"], ["k1", "a", 1]))
+        assert counts(job.run()) == (1, 0, 0, 0)
+        job = Job(notes, filename="Notes.XLSX")
+        job.upload(HEADER + rows(1), content_type="text/csv")
+        assert counts(job.run()) == (1, 0, 0, 0)
+
+    @pytest.mark.parametrize(
+        ("content", "detail"),
+        [
+            pytest.param(b"Key,Title,Rank\nk1,a,1\n", "file: Not an Excel", id="text"),
+            pytest.param(workbook_of(["Key", "Title"], ["k1", "a"]), "Rank: ", id="column"),
+            pytest.param(
+                workbook_of(["Key", "Title", "Rank"], *[["k", "a", 1]] * 3, ["k1", "a", 1, "x"]),
+                "row 5: ",
+                id="beyond the header",
+            ),
+        ],
+    )
+    def test_a_bad_one_fails_its_job(self, notes, content, detail):
+        job, later = Job(notes), Job(notes)
+        job.upload(content, content_type=XLSX)
+        later.upload(HEADER + rows(1))
+        state = job.run()
+        assert (state["state"], counts(state)) == ("failed", (0, 0, 0, 0))
+        assert state["detail"].startswith(detail)
+        assert later.state()["state"] == "done"
+
+    def test_a_large_one_is_read_from_its_pieces(self, notes, monkeypatch):
+        monkeypatch.setattr(jobs, "_PIECE_BYTES", 100)
+        job = Job(notes)
+        lines = [[f"k{n}", f"title {n}", n] for n in range(CHUNK_ROWS + 5)]
+        job.upload(workbook_of(["Key", "Title", "Rank"], *lines), content_type=XLSX)
+        assert (job.state()["state"], job.state()["rows_total"]) == ("queued", 0)
+        assert counts(job.run()) == (CHUNK_ROWS + 5, 0, 0, 0)
+        assert job.state()["rows_total"] == CHUNK_ROWS + 5
+
+    def test_blank_lines_of_a_text_file_are_counted_as_rows(self, notes):
+        job = Job(notes)
+        job.upload(HEADER + "k1,a,1\n\n\nk2,,2\n")
+        job.run()
+        assert [error["row"] for error in job.errors()] == [5]
+
+    def test_a_guarded_formula_is_what_it_was(self, notes):
+        job = Job(notes)
+        job.upload(HEADER + "k1,'=1+1,1\nk2,'plain,2\nk3,''=1,3\n")
+        job.run()
+        assert stored(notes) == {"k1": "=1+1", "k2": "'plain", "k3": "'=1"}
+
+
+class TestFailing:
+    def test_a_job_for_what_is_not_taken_in_any_more_has_failed(self, notes):
+        job, later = Job(notes), Job(notes)
+        for one in (job, later):
+            one.upload(HEADER + rows(1))
+        runner = ImportRunner("notes", notes.service.database, [])
+        while runner.step():
+            pass
+        assert [one.state()["state"] for one in (job, later)] == ["failed", "failed"]
+        assert "notes" in job.state()["detail"]
+        assert job.run()["state"] == "failed"
+
+    def test_a_job_that_cannot_even_refuse_its_rows_has_failed_alone(self, notes):
+        job, later = Job(notes), Job(notes)
+        for one in (job, later):
+            one.upload(HEADER + rows(2))
+        with notes.service.database.transaction() as session:
+            session.execute(
+                update(import_jobs)
+                .where(import_jobs.c.id == job.path.rpartition("/")[2])
+                .values(mapping={"of": "another release"})
+            )
+        assert later.run()["state"] == "done"
+        assert job.state()["state"] == "failed"
+        assert "TypeError" in job.state()["detail"]
+
+    def test_a_job_is_opened_once_for_one_key(self, notes):
+        user = notes.as_user()
+        body = {"resource": "notes", "columns": COLUMNS}
+        answers = [
+            user.post("/v1/imports", json=body, headers={"Idempotency-Key": "one"})
+            for _ in range(2)
+        ]
+        assert [answer.status_code for answer in answers] == [201, 201]
+        assert answers[0].json == answers[1].json
+
+
+class TestDryRuns:
+    CONTENT = HEADER + "k1,good,1\nk2,,high\nk3,bad,-1\n,none,4\n"
+
+    def test_a_dry_run_and_the_run_report_the_same(self, notes):
+        reports = []
+        for dry_run in (True, False):
+            job = Job(notes, dry_run=dry_run)
+            job.upload(self.CONTENT)
+            state = job.run()
+            errors = [{**error} for error in job.errors()]
+            reports.append((counts(state), errors))
+        assert reports[0] == reports[1]
+        assert len(reports[0][1]) == 4
+
+    def test_what_the_end_of_a_transaction_refuses_is_reported(self, notes, monkeypatch):
+        def refuse(session: Any) -> None:
+            if session.scalar(select(Note).where(Note.title == "title 1")):
+                raise ValueError("not that")
+
+        monkeypatch.setattr(
+            notes.service.database, "before_commit", [*notes.service.database.before_commit, refuse]
+        )
+        for dry_run in (True, False):
+            job = Job(notes, dry_run=dry_run)
+            job.upload(HEADER + rows(3))
+            assert counts(job.run()) == (2, 0, 0, 1)
+            assert [error["row"] for error in job.errors()] == [3]

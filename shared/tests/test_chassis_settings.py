@@ -52,6 +52,7 @@ def test_the_one_that_is_missing_is_named_and_no_other(environment, name):
         ("WEB_THREADS", "many"),
         ("TIME_ZONE", "Mars/Olympus"),
         ("TIME_ZONE", "../../etc/passwd"),
+        ("PHONE_REGION", "China"),
         ("LOG_LEVEL", "LOUD"),
     ],
 )

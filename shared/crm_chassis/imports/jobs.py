@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import IO
+from itertools import count
+from typing import IO, Any
+from zlib import crc32
 
 from sqlalchemy import (
     Boolean,
     Column,
     Index,
     Integer,
+    LargeBinary,
+    Row,
     String,
     Table,
     Text,
@@ -26,11 +29,12 @@ from sqlalchemy.orm import Session
 
 from crm_chassis.auth import Principal
 from crm_chassis.database import Database, Json, UTCDateTime, chassis_metadata, new_id, utc_now
+from crm_chassis.imports.files import XLSX, NumberedRow, read_csv, read_xlsx
 from crm_chassis.imports.rows import FieldMapping, Importer, mapping_errors
 from crm_chassis.problems import conflict, invalid, not_found
 
-CHUNK_ROWS = 500
-_LONGEST_CELL = 100_000
+CHUNK_ROWS = 1000
+_PIECE_BYTES = 1_000_000
 
 import_jobs = Table(
     "import_jobs",
@@ -78,6 +82,24 @@ import_errors = Table(
     Index("import_errors_job", "job_id", "row", "id"),
 )
 
+import_files = Table(
+    "import_files",
+    chassis_metadata,
+    Column("job_id", Uuid(as_uuid=False), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+"""Files that the worker is to read, piece by piece."""
+
+import_names = Table(
+    "import_names",
+    chassis_metadata,
+    Column("job_id", Uuid(as_uuid=False), primary_key=True),
+    Column("hash", Integer, primary_key=True),
+    Column("row", Integer, primary_key=True),
+)
+"""By what later rows of a dry run may refer to a row; nothing else keeps what such a run makes."""
+
 
 def open_job(
     session: Session,
@@ -92,7 +114,7 @@ def open_job(
     :returns: the job's id.
     :raises Problem: 422 naming what is wrong with the mapping.
     """
-    if errors := list(mapping_errors(importer, mapping)):
+    if errors := list(mapping_errors(session, importer, mapping)):
         raise invalid(*errors)
     job_id = new_id()
     session.execute(
@@ -115,67 +137,114 @@ def open_job(
     return job_id
 
 
-def read_csv(stream: IO[bytes], required: Iterable[str]) -> Iterator[dict[str, str]]:
-    """The rows of a CSV file in UTF-8, with or without byte order mark, read as they come.
+def take_file(database: Database, job: Row[Any], stream: IO[bytes], file_format: str) -> None:
+    """Take a job's file, in place of one that was sent before, and queue the job.
 
-    :raises Problem: 422 saying what is wrong with the bytes, the header or a row.
-    """
-    csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.DictReader(io.TextIOWrapper(stream, "utf-8-sig", newline=""), strict=True)
-    number = 1  # of the row being read; the header is the first
-    try:
-        header = reader.fieldnames or []
-        if "\0" in "".join(header):
-            raise invalid(("header", "Contains a NUL character."))
-        missing = [column for column in required if column not in header]
-        if missing:
-            raise invalid(*((column, "The file has no such column.") for column in missing))
-        if len(set(header)) < len(header):
-            raise invalid(("header", "Two columns have the same name."))
-        number += 1
-        for row in reader:
-            if None in row:
-                raise invalid((f"row {number}", "More cells than the header has."))
-            if "\0" in "".join(cell or "" for cell in row.values()):
-                raise invalid((f"row {number}", "Contains a NUL character."))
-            yield row
-            number += 1
-    except UnicodeDecodeError as error:
-        raise invalid(("file", f"Not UTF-8: {error.reason} near row {number}.")) from None
-    except csv.Error as error:
-        raise invalid((f"row {number}", f"Not CSV: {error}.")) from None
+    A text is read as it comes, a workbook by the worker: it has to be there whole, and takes longer
+    than a request may.
 
-
-def take_file(database: Database, job_id: str, mapping: FieldMapping, stream: IO[bytes]) -> None:
-    """Store a file's rows, in place of what was stored before, and queue the job.
-
-    :raises Problem: 422 for a bad file; the job then waits for another one.
+    :raises Problem: 422 for a bad text; the job then waits for another file.
     """
     with database.transaction() as session:
-        _require_state(session, job_id, "uploading")
-        session.execute(delete(import_chunks).where(import_chunks.c.job_id == job_id))
+        _require_state(session, job.id, "uploading")
+        drop_rows(session, job.id)
     total = 0
-    for number, rows in enumerate(_batched(read_csv(stream, mapping.columns), CHUNK_ROWS)):
+    if file_format == XLSX:
+        _store_file(database, job.id, stream)
+    else:
+        for number, chunk in enumerate(_chunks(read_csv(stream, _columns(job)))):
+            with database.transaction() as session:
+                _store_chunk(session, job, number, *chunk)
+            total += len(chunk[1])
+    with database.transaction() as session:
+        _require_state(session, job.id, "uploading")
+        _set(session, job.id, state="queued", rows_total=total)
+
+
+def read_workbook(session: Session, job: Row[Any]) -> bool:
+    """Store the rows of a workbook that was taken.
+
+    :returns: False when there is none.
+    :raises Problem: saying what is wrong with it.
+    """
+    columns = import_files.c
+    pieces = select(columns.content).where(columns.job_id == job.id)
+    numbers = session.scalars(
+        select(columns.number).where(columns.job_id == job.id).order_by(columns.number)
+    ).all()
+    if not numbers:
+        return False
+    total = 0
+    with tempfile.TemporaryFile() as file:
+        for number in numbers:  # one by one: a workbook may be larger than the memory
+            file.write(session.scalars(pieces.where(columns.number == number)).one())
+        for number, chunk in enumerate(_chunks(read_xlsx(file, _columns(job)))):
+            _store_chunk(session, job, number, *chunk)
+            total += len(chunk[1])
+    session.execute(delete(import_files).where(columns.job_id == job.id))
+    _set(session, job.id, state="running", rows_total=total)
+    return True
+
+
+def _store_file(database: Database, job_id: str, stream: IO[bytes]) -> None:
+    for number in count():
+        piece = stream.read(_PIECE_BYTES)
+        if not piece:
+            return
         with database.transaction() as session:
             session.execute(
-                insert(import_chunks),
-                {
-                    "job_id": job_id,
-                    "number": number,
-                    "first_row": total + 2,
-                    "row_count": len(rows),
-                    "rows_done": 0,
-                    "rows": rows,
-                },
+                insert(import_files), {"job_id": job_id, "number": number, "content": piece}
             )
-        total += len(rows)
-    with database.transaction() as session:
-        _require_state(session, job_id, "uploading")
-        session.execute(
-            update(import_jobs)
-            .where(import_jobs.c.id == job_id)
-            .values(state="queued", rows_total=total)
-        )
+
+
+def _store_chunk(
+    session: Session, job: Row[Any], number: int, first: int, chunk: list[dict[str, str]]
+) -> None:
+    session.execute(
+        insert(import_chunks),
+        {
+            "job_id": job.id,
+            "number": number,
+            "first_row": first,
+            "row_count": len(chunk),
+            "rows_done": 0,
+            "rows": chunk,
+        },
+    )
+    if job.dry_run and (names := list(_names(job, first, chunk))):
+        session.execute(insert(import_names), names)
+
+
+def _set(session: Session, job_id: str, **values: Any) -> None:
+    session.execute(update(import_jobs).where(import_jobs.c.id == job_id).values(**values))
+
+
+def _columns(job: Row[Any]) -> Collection[str]:
+    """The columns of the file that the job's mapping uses."""
+    return FieldMapping(**job.mapping).columns
+
+
+def drop_rows(session: Session, job_id: str) -> None:
+    """Forget a job's file and its rows."""
+    for table in (import_chunks, import_files, import_names):
+        session.execute(delete(table).where(table.c.job_id == job_id))
+
+
+def hash_of(name: str) -> int:
+    """What a name is kept as in :data:`import_names`."""
+    return crc32(name.encode()) - (1 << 31)
+
+
+def _names(
+    job: Row[Any], first: int, chunk: Sequence[Mapping[str, str]]
+) -> Iterator[dict[str, Any]]:
+    mapping = FieldMapping(**job.mapping)
+    fields_of = mapping.reader()
+    for number, cells in enumerate(chunk, start=first):
+        fields = fields_of(cells)
+        names = {fields[field] for field in (mapping.key, "name") if field in fields}
+        for digest in {hash_of(name) for name in names}:
+            yield {"job_id": job.id, "hash": digest, "row": number}
 
 
 def _require_state(session: Session, job_id: str, state: str) -> None:
@@ -188,12 +257,15 @@ def _require_state(session: Session, job_id: str, state: str) -> None:
         raise conflict(f"The import is {found}.")
 
 
-def _batched(rows: Iterable[dict[str, str]], size: int) -> Iterator[list[dict[str, str]]]:
-    chunk: list[dict[str, str]] = []
-    for row in rows:
-        chunk.append(row)
-        if len(chunk) == size:
-            yield chunk
+def _chunks(rows: Iterable[NumberedRow]) -> Iterator[tuple[int, list[dict[str, str]]]]:
+    """Rows that follow one another, and the place of the first; a blank row ends a chunk."""
+    first, chunk = 0, list[dict[str, str]]()
+    for number, row in rows:
+        if chunk and (len(chunk) == CHUNK_ROWS or number > first + len(chunk)):
+            yield first, chunk
             chunk = []
+        if not chunk:
+            first = number
+        chunk.append(row)
     if chunk:
-        yield chunk
+        yield first, chunk

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 
 from crm_chassis import directory
 from crm_chassis.auth import Principal
+from crm_chassis.custom_fields import CustomResource, declared_fields
+from crm_chassis.custom_fields.values import cell_fields
 from crm_chassis.problems import Problem
 
 Outcome = Literal["created", "changed", "unchanged", "failed"]
@@ -24,10 +26,12 @@ class Row:
 
     :ivar number: place in the file, the header being row 1.
     :ivar values: the mapped, validated fields; blank cells are not among them.
+    :ivar texts: the mapped fields as the file has them.
     """
 
     number: int
     values: dict[str, Any]
+    texts: Mapping[str, str] = field(default_factory=dict)
     outcome: Outcome = "unchanged"
     errors: list[tuple[str, str]] = field(default_factory=list)
 
@@ -50,6 +54,7 @@ class Importer:
         ``outcome`` or refuses it.
     :ivar permission: what the importing principal needs, for all records.
     :ivar keys: the unique fields by which a row may find what it changes.
+    :ivar custom: the resource whose custom fields a row may have, as ``custom.<key>``.
     """
 
     resource: str
@@ -57,6 +62,23 @@ class Importer:
     apply: Callable[[Session, Principal, str, Sequence[Row]], None]
     permission: str
     keys: Sequence[str] = ("external_id",)
+    custom: CustomResource | None = None
+
+    def row_schema(self, session: Session, fed: Collection[str] | None = None) -> Schema:
+        """Validates one mapped row, with the custom fields that are declared now.
+
+        :param fed: the fields that a row may have, where not all of them.
+        """
+        declared = declared_fields(session, self.custom.name) if self.custom else {}
+        cells = {name: cell for name, cell in cell_fields(declared).items() if _is_fed(name, fed)}
+        own = self.schema().fields.items()
+        # not by "only": a dot in a name means to marshmallow what it does not mean here
+        unfed = [name for name, cell in own if not (_is_fed(name, fed) or cell.required)]
+        return self.schema.from_dict(dict(cells))(exclude=unfed)
+
+
+def _is_fed(name: str, fed: Collection[str] | None) -> bool:
+    return fed is None or name in fed
 
 
 def _texts(value: Any) -> list[str]:
@@ -78,14 +100,23 @@ class FieldMapping:
     constants: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def fields_of(self, cells: Mapping[str, str]) -> dict[str, str]:
-        """The fields of one row; blank cells give none."""
-        found = dict(self.constants)
-        for column, targets in self.columns.items():
-            text = (cells.get(column) or "").strip()
-            for target in _texts(targets) if text else ():
-                found[target] = self.values.get(target, {}).get(text, text)
-        return found
+    def reader(self) -> Callable[[Mapping[str, str]], dict[str, Any]]:
+        """What gives the fields of a row; blank cells give none."""
+        constants = dict(self.constants)
+        plan = [
+            (column, [(target, self.values.get(target, {})) for target in _texts(targets)])
+            for column, targets in self.columns.items()
+        ]
+
+        def fields_of(cells: Mapping[str, str]) -> dict[str, Any]:
+            found: dict[str, Any] = dict(constants)
+            for column, targets in plan:
+                if text := (cells.get(column) or "").strip():
+                    for target, aliases in targets:
+                        found[target] = aliases.get(text, text)
+            return found
+
+        return fields_of
 
     def column_of(self, field_name: str) -> str | None:
         """The column that feeds a field, for the error report."""
@@ -100,9 +131,11 @@ class FieldMapping:
         return mapped
 
 
-def mapping_errors(importer: Importer, mapping: FieldMapping) -> Iterator[tuple[str, str]]:
+def mapping_errors(
+    session: Session, importer: Importer, mapping: FieldMapping
+) -> Iterator[tuple[str, str]]:
     """What is wrong with a mapping, as (field, detail)."""
-    known, fed = set(importer.schema().fields), mapping.targets()
+    known, fed = set(importer.row_schema(session).fields), mapping.targets()
     for name in sorted((set(fed) | set(mapping.values)) - known):
         yield name, f"{importer.resource} have no such field."
     for name, times in fed.items():
@@ -140,6 +173,7 @@ def upsert(
     *,
     create: Callable[[Session, dict[str, Any]], object],
     change: Callable[[Session, Any, dict[str, Any]], bool],
+    instead: Mapping[Any, Any] | None = None,
 ) -> None:
     """Create or change one aggregate a row, found by its key field, with one query for all.
 
@@ -147,11 +181,13 @@ def upsert(
     change anything.
 
     :param change: says whether anything was different.
+    :param instead: the key of a row to the aggregate it changes though that has another key, which
+        it keeps.
     """
     column = getattr(model, key)
     keys = {row.values[key] for row in rows}
     found = session.scalars(select(model).where(column.in_(keys)))
-    known = {getattr(entity, key): entity for entity in found}
+    known = {getattr(entity, key): entity for entity in found} | dict(instead or {})
     for row in rows:
         if row.refused:
             continue
@@ -160,8 +196,15 @@ def upsert(
             if value not in known:
                 known[value] = create(session, row.values)
                 row.outcome = "created"
-            elif change(session, known[value], row.values):
+            elif change(session, known[value], _for(known[value], key, row.values)):
                 row.outcome = "changed"
         except Problem as problem:
             for name, detail in problem.errors or [(key, problem.detail)]:
                 row.refuse(name, detail)
+
+
+def _for(entity: Any, key: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The values that are for an aggregate; a key it has is its own."""
+    if getattr(entity, key) in (None, values[key]):
+        return values
+    return {name: value for name, value in values.items() if name != key}

@@ -8,18 +8,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
-from marshmallow import Schema, ValidationError
 from sqlalchemy import Row as ResultRow
-from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy import Select, insert, select, update
 from sqlalchemy.orm import Session
 
-from crm_chassis import outbox
-from crm_chassis.auth import Principal
-from crm_chassis.context import Origin, acting
 from crm_chassis.database import Database, new_id
-from crm_chassis.imports.jobs import CHUNK_ROWS, import_chunks, import_errors, import_jobs
+from crm_chassis.imports.application import Application
+from crm_chassis.imports.jobs import (
+    CHUNK_ROWS,
+    drop_rows,
+    import_chunks,
+    import_errors,
+    import_jobs,
+    read_workbook,
+)
 from crm_chassis.imports.rows import FieldMapping, Importer, Row
-from crm_chassis.problems import flatten
+from crm_chassis.problems import Problem
 from crm_chassis.processor import TRANSIENT
 
 log = structlog.get_logger(__name__)
@@ -51,83 +55,95 @@ class ImportRunner:
         :returns: False when there is nothing to do.
         """
         with self._database.reading() as session:
-            if session.scalar(_waiting_jobs().limit(1)) is None:
-                return False
+            job_id = session.scalar(_waiting_jobs().limit(1))
+        if job_id is None:
+            return False
         try:
-            return self._apply_chunk(CHUNK_ROWS)
+            return self._apply_chunk(job_id, CHUNK_ROWS)
         except TRANSIENT:
             raise
+        except Problem as problem:
+            self._fail(job_id, ". ".join(f"{at}: {why}" for at, why in problem.errors))
+            return True
         except Exception as error:
             log.warning("import.chunk_failed", error=f"{type(error).__name__}: {error}")
-            return self._apply_row_by_row()
+            self._apply_row_by_row(job_id)
+            return True
 
-    def _apply_row_by_row(self) -> bool:
+    def _apply_row_by_row(self, job_id: str) -> None:
         """Apply a chunk that failed as a whole, and refuse just the rows that break it."""
         for _ in range(CHUNK_ROWS):
             try:
-                worked = self._apply_chunk(1)
+                worked = self._apply_chunk(job_id, 1)
             except TRANSIENT:
                 raise
             except Exception as error:
                 log.error("import.row_failed", exc_info=error)
-                worked = self._apply_chunk(
-                    1, fault=f"{type(error).__name__} while storing the row."
-                )
+                worked = self._refuse_row(job_id, error)
             if not worked:
-                return False
-        return True
+                return
 
-    def _apply_chunk(self, limit: int, fault: str | None = None) -> bool:
-        """Apply the next rows of the oldest job in one transaction.
+    def _refuse_row(self, job_id: str, error: Exception) -> bool:
+        """Go on behind a row that broke; where even that breaks, the job has failed."""
+        fault = f"{type(error).__name__} while storing the row."
+        try:
+            return self._apply_chunk(job_id, 1, fault)
+        except TRANSIENT:
+            raise
+        except Exception as graver:
+            log.error("import.failed", exc_info=graver)
+            self._fail(job_id, f"{type(graver).__name__}: {graver}")
+            return False
+
+    def _fail(self, job_id: str, detail: str) -> None:
+        with self._database.transaction() as session:
+            _finish(session, job_id, "failed", detail)
+
+    def _apply_chunk(self, job_id: str, limit: int, fault: str | None = None) -> bool:
+        """Apply the next rows of a job in one transaction.
 
         :param fault: refuse the rows for this reason instead.
+        :returns: False when another runner is at it.
         """
         with self._database.transaction() as session:
             job = session.execute(
-                select(import_jobs)
-                .where(import_jobs.c.id.in_(_waiting_jobs().limit(1)))
+                _waiting_jobs()
+                .with_only_columns(import_jobs)
+                .where(import_jobs.c.id == job_id)
                 .with_for_update(skip_locked=True)
             ).one_or_none()
             if job is None:
                 return False
+            importer = self._importers.get(job.resource)
+            if importer is None:
+                detail = f"This release of {self._service} takes in no {job.resource}."
+                _finish(session, job.id, "failed", detail)
+                return True
+            if read_workbook(session, job):
+                return True
             chunk = session.execute(_unfinished_chunks(job.id).limit(1)).one_or_none()
             if chunk is None:
-                _finish(session, job.id)
+                _finish(session, job.id, "done")
                 return True
-            rows = self._apply(session, job, chunk, limit, fault)
+            application = Application(session, importer, job, self._database.before_commit)
+            given = _given(chunk, limit)
+            if fault is not None:
+                rows = [Row(number, {}) for number in given]
+                for row in rows:
+                    row.refuse(application.mapping.key, fault)
+            elif job.dry_run:
+                rows = application.rehearse(given)
+            else:
+                rows = application.apply(given)
+            _keep_errors(session, job.id, application.mapping, rows, given)
             _keep_progress(session, job, chunk, rows)
         return True
 
-    def _apply(
-        self,
-        session: Session,
-        job: ResultRow[Any],
-        chunk: ResultRow[Any],
-        limit: int,
-        fault: str | None,
-    ) -> list[Row]:
-        importer = self._importers[job.resource]
-        mapping = FieldMapping(**job.mapping)
-        principal = Principal(**job.principal)
-        schema = importer.schema()
-        first = chunk.first_row + chunk.rows_done
-        cells = chunk.rows[chunk.rows_done : chunk.rows_done + limit]
-        rows = [Row(first + offset, mapping.fields_of(row)) for offset, row in enumerate(cells)]
-        for row in rows:
-            if fault is None:
-                _validate(schema, row, mapping.key)
-            else:
-                row.refuse(mapping.key, fault)
-        accepted = [row for row in rows if not row.refused]
-        savepoint = session.begin_nested() if job.dry_run else None
-        with acting(Origin(actor=principal.id, correlation_id=job.id)):
-            importer.apply(session, principal, mapping.key, accepted)
-            session.flush()
-            if savepoint is not None:
-                savepoint.rollback()
-                outbox.discard(session)
-        _keep_errors(session, job.id, mapping, rows, cells)
-        return rows
+
+def _given(chunk: ResultRow[Any], limit: int) -> dict[int, Mapping[str, str]]:
+    """The next rows of a chunk, by their places in the file."""
+    cells = chunk.rows[chunk.rows_done : chunk.rows_done + limit]
+    return dict(enumerate(cells, start=chunk.first_row + chunk.rows_done))
 
 
 def _waiting_jobs() -> Select[tuple[str]]:
@@ -147,25 +163,15 @@ def _unfinished_chunks(job_id: str) -> Select[Any]:
     )
 
 
-def _validate(schema: Schema, row: Row, key: str) -> None:
-    try:
-        row.values = schema.load(row.values)
-    except ValidationError as error:
-        for name, detail in flatten(error.messages):
-            row.refuse(name, detail)
-    if not row.refused and not row.values.get(key):
-        row.refuse(key, "Every row needs its key.")
-
-
 def _keep_errors(
     session: Session,
     job_id: str,
     mapping: FieldMapping,
     rows: Sequence[Row],
-    cells: Sequence[Mapping[str, str]],
+    given: Mapping[int, Mapping[str, str]],
 ) -> None:
     errors = []
-    for row, raw in zip(rows, cells, strict=True):
+    for row in rows:
         for name, detail in row.errors:
             column = mapping.column_of(name)
             errors.append(
@@ -175,7 +181,7 @@ def _keep_errors(
                     "row": row.number,
                     "column": column,
                     "field": name,
-                    "value": (raw.get(column) or "")[:500] if column else None,
+                    "value": given[row.number].get(column, "")[:500] if column else None,
                     "detail": detail,
                 }
             )
@@ -204,7 +210,9 @@ def _keep_progress(
     )
 
 
-def _finish(session: Session, job_id: str) -> None:
+def _finish(session: Session, job_id: str, state: str, detail: str | None = None) -> None:
     """Close a job and drop its rows, which nothing needs any more."""
-    session.execute(update(import_jobs).where(import_jobs.c.id == job_id).values(state="done"))
-    session.execute(delete(import_chunks).where(import_chunks.c.job_id == job_id))
+    session.execute(
+        update(import_jobs).where(import_jobs.c.id == job_id).values(state=state, detail=detail)
+    )
+    drop_rows(session, job_id)

@@ -38,6 +38,7 @@ from crm_chassis.aggregate import (
     visible_one,
     visible_to_change,
 )
+from crm_chassis.attachments import Attachable
 from crm_chassis.auth import Principal, visible
 from crm_chassis.database import NAMING, Amount, Instant, Money, new_id
 from crm_chassis.events import Event, Refused
@@ -332,6 +333,7 @@ def create_app(
     *,
     subscriptions: Subscriptions | None = None,
     archive: bool = False,
+    attachments: Sequence[Attachable] = (),
     **parts: Any,
 ) -> Flask:
     """The service that ``settings`` name, with its own handlers unless others are given."""
@@ -348,6 +350,7 @@ def create_app(
         exports=[
             Export("notes", NoteView, LISTING, lambda: visible(select(Note), Note, READ), READ)
         ],
+        attachments=attachments,
         archive_events=archive,
     )
     return create_service(definition, __name__, settings, contracts=CONTRACTS, **parts)
