@@ -10,22 +10,32 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm_chassis.events import Event
-from crm_customer import events
+from crm_customer.accounts.events import account_created
 from crm_customer.accounts.models import Account
+from crm_customer.contacts.events import contact_created
 from crm_customer.contacts.models import Contact
+from crm_customer.duplicates.commands import propose
 
 
 def on_lead_converted(session: Session, converted: Sequence[Event]) -> None:
-    """Let the accounts and contacts of conversions come to be; what is there stays as it is."""
+    """Let the accounts and contacts of conversions come to be; what is there stays as it is.
+
+    What they are like is proposed for review: nothing is refused that has happened.
+    """
+    accounts, contacts = [], []
     for event in _new(session, Account, "account", converted):
         account = _account(event)
         session.add(account)
-        events.account_created(session, account, event)
+        account_created(session, account, event)
+        accounts.append(account)
     session.flush()  # the contacts refer to the accounts
     for event in _new(session, Contact, "contact", converted):
         contact = _contact(event)
         session.add(contact)
-        events.contact_created(session, contact, event)
+        contact_created(session, contact, event)
+        contacts.append(contact)
+    propose(session, "account", accounts, "conversion")
+    propose(session, "contact", contacts, "conversion")
 
 
 def _new(session: Session, model: type[Any], part: str, converted: Sequence[Event]) -> list[Event]:

@@ -7,7 +7,7 @@ import pytest
 
 from crm_chassis.imports.runner import ImportRunner
 from crm_chassis.testing_harness import Harness
-from crm_customer.app import DEFINITION, create_app
+from crm_customer.app import create_app, definition
 
 Imported = tuple[dict[str, Any], list[dict[str, Any]]]
 
@@ -32,7 +32,8 @@ def import_csv(customer: Harness) -> Callable[..., Imported]:
         path = f"/v1/imports/{job.json['id']}"
         content = io.BytesIO(text.encode())
         assert caller.put(f"{path}/content", input_stream=content).status_code == 202
-        runner = ImportRunner("customer", customer.service.database, DEFINITION.importers)
+        importers = definition(customer.service.settings).importers
+        runner = ImportRunner("customer", customer.service.database, importers)
         while runner.step():
             pass
         return caller.get(path).json, caller.get(f"{path}/errors").json["items"]

@@ -15,6 +15,7 @@ from crm_chassis.testing_harness import Harness, event
 from crm_contracts import catalogue
 from crm_customer.app import create_app
 
+LIFE_CYCLE_MOVED = "crm.customer.lifecycle.moved.v1"
 CONVERTED = "crm.sales.lead.converted.v1"
 
 
@@ -152,3 +153,26 @@ def test_order_duplicates_and_batches_make_no_difference(
         assert len(customer.published()) == 2 * count
         customer.close()
     assert outcomes[0] == outcomes[1]
+
+
+def test_the_life_cycle_of_one_who_is_yet_to_come_waits_for_whose_it_is(customer: Harness) -> None:
+    converted = conversion(converted_on="2026-09-14")
+    opened = catalogue().contract("crm.sales.opportunity.opened.v1").example["data"]
+    customer.deliver(
+        event(
+            "crm.sales.opportunity.opened.v1",
+            {
+                **opened,
+                "id": new_id(),
+                "account_id": converted.data["account_id"],
+                "contact_id": None,
+                "opened_on": "2026-09-14",
+            },
+        )
+    )
+    assert customer.published() == []
+    customer.deliver(converted)
+    moved = [each for each in customer.published() if each.type == LIFE_CYCLE_MOVED]
+    assert [(each.subject, each.data["stage"], each.data["owner_id"]) for each in moved] == [
+        (converted.data["account_id"], "intent", converted.data["owner_id"])
+    ]

@@ -143,6 +143,28 @@ def test_a_dry_run_reports_and_keeps_nothing(customer: Harness, import_csv: Impo
     assert customer.published() == []
 
 
+def test_a_dry_run_knows_the_parents_that_earlier_chunks_would_make(
+    customer: Harness, import_csv: ImportCsv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "CHUNK_ROWS", 2)
+    rows = (
+        "external_id,name,parent\n"
+        "P1,Top,P7\n"  # comes later: refused, and with it all that stand below
+        "P2,Two,\n"
+        "P3,Three,P2\n"
+        "P4,Four,P1\n"
+        "P5,Five,Three\n"
+        "P6,Six,P4\n"
+        "P7,Seven,P5\n"
+        "P8,Eight,Seven\n"
+    )
+    reports = [import_csv("accounts", rows, dry_run=dry_run) for dry_run in (True, False)]
+    assert [refusals(errors) for _, errors in reports] == [
+        [(2, "parent"), (5, "parent"), (7, "parent")]
+    ] * 2
+    assert [job["created"] for job, _ in reports] == [5, 5]
+
+
 @pytest.mark.parametrize("resource", ["accounts", "contacts"])
 def test_a_file_is_taken_only_from_who_may_write_everything(
     customer: Harness, resource: str

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from crm_chassis.aggregate import visible_one, visible_to_change
 from crm_chassis.auth import current_principal, visible
+from crm_chassis.custom_fields import CustomListing
 from crm_chassis.fields import Email, Phone, Reference, changes_of
 from crm_chassis.imports import Importer
 from crm_chassis.imports_api import Export
@@ -18,23 +19,43 @@ from crm_chassis.paging import (
     Filter,
     Listing,
     Page,
-    Protected,
     at_least,
     at_most,
     equals,
     page_schema,
 )
 from crm_chassis.web import Blueprint, business_day, reads, versioned, writes
-from crm_customer.accounts import commands
+from crm_customer.accounts import commands, queries
 from crm_customer.accounts.models import Account
 from crm_customer.accounts.queries import READ
-from crm_customer.accounts.schemas import PHONE_RIGHT, AccountFields, AccountRow, AccountView
+from crm_customer.accounts.schemas import (
+    PHONE_RIGHT,
+    AccountColumns,
+    AccountFields,
+    AccountRow,
+    AccountView,
+    NewAccount,
+)
+from crm_customer.consent import CONSENT_LOG, ConsentChange, ConsentChangeView, consent_changes
+from crm_customer.custom import ACCOUNTS
+from crm_customer.duplicates.commands import admit
+from crm_customer.duplicates.schemas import DuplicateProblem
+from crm_customer.followup.filters import not_followed_up
+from crm_customer.lifecycle.queries import in_stage
+from crm_customer.quality.fields import is_valid
+from crm_customer.search.conditions import contains, email_is, phone_is
+from crm_customer.tags.queries import bears
 
 WRITE = commands.WRITE
 
 LISTING = Listing(
     Account,
-    sorts={"created_at": Account.created_at, "name": Account.name},
+    sorts={
+        "created_at": Account.created_at,
+        "name": Account.name,
+        "quality": Account.quality,
+        "last_contacted_at": Account.followed_up_at,
+    },
     default="-created_at",
     filters={
         "name": equals(Account.name),
@@ -48,19 +69,26 @@ LISTING = Listing(
         "owner_id": equals(Account.owner_id, Reference),
         "team_id": equals(Account.team_id, Reference),
         "external_id": equals(Account.external_id),
-        "email": Filter(Email(), Account.emails.holds),
-        "phone": Filter(Phone(right=PHONE_RIGHT), Account.phones.holds, PHONE_RIGHT),
+        "tag": bears(Account),
+        "stage": in_stage(Account),
+        "email": Filter(Email(), email_is(Account)),
+        "phone": Filter(Phone(right=PHONE_RIGHT), phone_is(Account), PHONE_RIGHT),
+        "not_followed_up_days": not_followed_up(Account),
         "created_on_from": at_least(Account.created_on, fields.Date),
         "created_on_to": at_most(Account.created_on, fields.Date),
+        "quality_from": at_least(Account.quality, fields.Integer),
+        "quality_to": at_most(Account.quality, fields.Integer),
+        "valid": is_valid(Account),
     },
-    search=[Account.name, Account.emails, Protected(Account.phones, PHONE_RIGHT)],
+    search=contains(Account, PHONE_RIGHT),
+    declared=CustomListing(ACCOUNTS),
 )
 
 blueprint = Blueprint("accounts", __name__, url_prefix="/v1/accounts", description="Accounts")
 
 
 def _visible_accounts() -> Select[tuple[Account]]:
-    return visible(select(Account), Account, READ)
+    return visible(select(Account), Account, READ).where(Account.merged_into.is_(None))
 
 
 @blueprint.route("")
@@ -73,11 +101,14 @@ class Accounts(MethodView):
         return LISTING.page(session, _visible_accounts(), query)
 
     @writes(WRITE)
-    @blueprint.arguments(AccountFields)
+    @blueprint.arguments(NewAccount)
     @blueprint.response(201, AccountView)
+    @blueprint.alt_response(409, schema=DuplicateProblem, description="It may be there already.")
     def post(self, values: dict[str, Any], session: Session) -> Any:
         """Add an account."""
+        reason = values.pop("accept_duplicate", None)
         account = commands.create(session, current_principal(), values, business_day())
+        admit(session, "account", account, reason)
         return versioned(session, account)
 
 
@@ -99,5 +130,39 @@ class AccountById(MethodView):
         return versioned(session, account)
 
 
-IMPORTER = Importer("accounts", AccountRow, commands.import_rows, WRITE)
-EXPORT = Export("accounts", AccountView, LISTING, _visible_accounts, READ)
+@blueprint.route("/<uuid:account_id>/subsidiaries")
+class AccountSubsidiaries(MethodView):
+    @reads(READ)
+    @blueprint.arguments(LISTING.schema, location="query")
+    @blueprint.response(200, page_schema(AccountView))
+    def get(self, query: dict[str, Any], account_id: object, session: Session) -> Page[Account]:
+        """List the accounts that an account owns, at whatever distance; parent_id is the tree."""
+        account = visible_one(session, Account, account_id, READ)
+        owned = _visible_accounts().where(queries.subsidiaries(account.id))
+        return LISTING.page(session, owned, query)
+
+
+@blueprint.route("/<uuid:account_id>/ancestors")
+class AccountAncestors(MethodView):
+    @reads(READ)
+    @blueprint.response(200, AccountView(many=True))
+    def get(self, account_id: object, session: Session) -> list[Account]:
+        """The accounts that own an account, the nearest first."""
+        return queries.owners(session, visible_one(session, Account, account_id, READ))
+
+
+@blueprint.route("/<uuid:account_id>/consent-log")
+class AccountConsentLog(MethodView):
+    @reads(READ)
+    @blueprint.arguments(CONSENT_LOG.schema, location="query")
+    @blueprint.response(200, page_schema(ConsentChangeView))
+    def get(
+        self, query: dict[str, Any], account_id: object, session: Session
+    ) -> Page[ConsentChange]:
+        """How an account's consent came to be as it is."""
+        account = visible_one(session, Account, account_id, READ)
+        return CONSENT_LOG.page(session, consent_changes(account.id), query)
+
+
+IMPORTER = Importer("accounts", AccountRow, commands.import_rows, WRITE, custom=ACCOUNTS)
+EXPORT = Export("accounts", AccountColumns, LISTING, _visible_accounts, READ)

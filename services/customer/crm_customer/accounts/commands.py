@@ -11,12 +11,20 @@ from sqlalchemy.orm import Session
 from crm_chassis import directory
 from crm_chassis.aggregate import assign, change_fields, default_owner
 from crm_chassis.auth import Principal
+from crm_chassis.custom_fields import declared_fields, require_values, resolve_references
 from crm_chassis.database import new_id, utc_now
 from crm_chassis.imports import Row, resolve, upsert
+from crm_chassis.merged_keys import current_key
 from crm_chassis.problems import invalid
-from crm_customer import events
-from crm_customer.accounts import queries
+from crm_customer.accounts import events, queries
 from crm_customer.accounts.models import Account
+from crm_customer.consent import log_consent
+from crm_customer.custom import ACCOUNTS
+from crm_customer.duplicates.imports import rounds
+from crm_customer.ownership import Owner, owner_changed
+from crm_customer.records import first_known, put_together
+from crm_customer.tags.bearing import as_given
+from crm_customer.tags.commands import resolve_tags
 
 WRITE = "customer.accounts.write"
 
@@ -31,13 +39,14 @@ def create(session: Session, principal: Principal, values: dict[str, Any], today
     account = _new(values, today)
     assign(session, account, values.get("owner_id", default_owner(principal)), WRITE)
     session.add(account)
+    log_consent(session, account, {})
     events.account_created(session, account)
     return account
 
 
 def _new(values: dict[str, Any], today: date) -> Account:
     _require_currency(values)
-    return Account(**{"id": new_id(), "created_on": today} | values)
+    return Account(**{"id": new_id(), "created_on": today} | first_known(values))
 
 
 def change(session: Session, account: Account, changes: dict[str, Any]) -> bool:
@@ -47,16 +56,20 @@ def change(session: Session, account: Account, changes: dict[str, Any]) -> bool:
     :raises Problem: 422 when there is no such parent, the account would own itself, or a revenue
         is left without its currency.
     """
+    account.require_standing()
     parent_id = changes.get("parent_id")
     if parent_id and parent_id != account.parent_id:
         queries.require_visible(session, parent_id, "parent_id")
     _require_consistent(session, account, changes, "parent_id")
+    consent, changes = account.consent, put_together(account, changes)
+    before = Owner.of(account)
     if "owner_id" in changes and changes["owner_id"] != account.owner_id:
         assign(session, account, changes["owner_id"], WRITE)
         change_fields(account, changes)
     elif not change_fields(account, changes):
         return False
-    events.account_changed(session, account)
+    log_consent(session, account, consent)
+    events.account_changed(session, account, change=owner_changed(session, account, before))
     return True
 
 
@@ -71,7 +84,7 @@ def _require_consistent(
         return
     session.flush()  # parents given earlier in this transaction count
     queries.lock_trees(session)  # two moves at once could each be right, and a circle together
-    if queries.stands_below(session, parent_id, account.id):
+    if queries.stands_below(session, current_key(session, parent_id), account.id):
         raise invalid((parent_field, "The account would own itself."))
 
 
@@ -83,21 +96,29 @@ def _require_currency(values: Mapping[str, Any]) -> None:
 def import_rows(session: Session, principal: Principal, key: str, rows: Sequence[Row]) -> None:
     """Upsert accounts; a row's parent may stand anywhere in the same chunk, or before it."""
     resolve(session, rows, "owner", "owner_id", directory.users)
+    declared = declared_fields(session, ACCOUNTS.name)
+    resolve_references(session, ACCOUNTS, declared, rows)
+    categories = resolve_tags(session, rows)
     teams = directory.teams_of(session, (row.values.get("owner_id") for row in rows))
     today = utc_now().date()
 
     def create_row(session: Session, values: dict[str, Any]) -> Account:
         owner = {"owner_id": default_owner(principal), "team_id": principal.team_id}
-        account = _new(owner | values, today)
+        require_values(declared, values)
+        account = _new(owner | values | as_given(values, None, categories), today)
         session.add(account)
+        log_consent(session, account, {})
         events.account_created(session, account)
         return account
 
     def change_row(session: Session, account: Account, values: dict[str, Any]) -> bool:
         _require_consistent(session, account, values, "parent")
-        if not change_fields(account, values):
+        consent, before = account.consent, Owner.of(account)
+        given = values | as_given(values, account, categories)
+        if not change_fields(account, put_together(account, given)):
             return False
-        events.account_changed(session, account)
+        log_consent(session, account, consent)
+        events.account_changed(session, account, change=owner_changed(session, account, before))
         return True
 
     for row in rows:
@@ -106,8 +127,11 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
     waiting = list(rows)
     while waiting:
         ready = _take_ready(session, waiting)
-        upsert(session, Account, key, ready, create=create_row, change=change_row)
-        session.flush()
+        for batch, instead in rounds(session, principal, "account", key, ready):
+            upsert(
+                session, Account, key, batch, create=create_row, change=change_row, instead=instead
+            )
+            session.flush()
 
 
 def _take_ready(session: Session, waiting: list[Row]) -> list[Row]:

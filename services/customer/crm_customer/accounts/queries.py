@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from sqlalchemy import CTE, ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from crm_chassis.auth import visible
@@ -36,7 +36,33 @@ def lock_trees(session: Session) -> None:
 
 def stands_below(session: Session, account_id: str, other_id: str) -> bool:
     """True when the other account owns this one, at whatever distance, or is this one."""
+    above = _above(account_id)
+    return session.scalar(select(above.c.id).where(above.c.id == other_id)) is not None
+
+
+def _above(account_id: str) -> CTE:
+    """An account and all that own it."""
     link = select(Account.id, Account.parent_id)
     above = link.where(Account.id == account_id).cte("above", recursive=True)
-    above = above.union(link.join(above, Account.id == above.c.parent_id))
-    return session.scalar(select(above.c.id).where(above.c.id == other_id)) is not None
+    return above.union(link.join(above, Account.id == above.c.parent_id))
+
+
+def subsidiaries(account_id: str) -> ColumnElement[bool]:
+    """The condition that an account is owned by this one, at whatever distance."""
+    below = select(Account.id).where(Account.parent_id == account_id).cte("below", recursive=True)
+    below = below.union(select(Account.id).join(below, Account.parent_id == below.c.id))
+    return Account.id.in_(select(below.c.id))
+
+
+def owners(session: Session, account: Account) -> list[Account]:
+    """The accounts that own this one, the nearest first, less those that the current principal
+    cannot see."""
+    above = _above(account.id)
+    parents = dict(session.execute(select(above.c.id, above.c.parent_id)).tuples().all())
+    order: list[str] = []
+    owner = account.parent_id
+    while owner is not None and owner not in order:
+        order.append(owner)
+        owner = parents.get(owner)
+    found = session.scalars(visible(select(Account).where(Account.id.in_(order)), Account, READ))
+    return sorted(found, key=lambda each: order.index(each.id))

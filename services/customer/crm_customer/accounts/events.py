@@ -1,7 +1,8 @@
-"""What customer publishes: one builder an event, called in the transaction of the change."""
+"""What is told of accounts: one builder an event, called in the transaction of the change."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -10,7 +11,7 @@ from crm_chassis.events import Event
 from crm_chassis.fields import decimal_text
 from crm_chassis.outbox import record
 from crm_customer.accounts.models import Account
-from crm_customer.contacts.models import Contact
+from crm_customer.consent import consent_states
 
 
 def account_state(account: Account) -> dict[str, Any]:
@@ -38,6 +39,11 @@ def account_state(account: Account) -> dict[str, Any]:
         "team_id": account.team_id,
         "source": account.source,
         "created_on": account.created_on.isoformat(),
+        "tags": account.tags,
+        "postal_addresses": account.postal_addresses,
+        "merged_into": account.merged_into,
+        "consent": consent_states(account.consent),
+        "custom": account.custom,
     }
 
 
@@ -45,36 +51,12 @@ def account_created(session: Session, account: Account, cause: Event | None = No
     record(session, "crm.customer.account.created.v1", account, account_state, cause=cause)
 
 
-def account_changed(session: Session, account: Account) -> None:
-    record(session, "crm.customer.account.changed.v1", account, account_state)
-
-
-def contact_state(contact: Contact) -> dict[str, Any]:
-    return {
-        "id": contact.id,
-        "external_id": contact.external_id,
-        "account_id": contact.account_id,
-        "name": contact.name,
-        "sex": contact.sex,
-        "job_title": contact.job_title,
-        "phones": contact.phones,
-        "emails": contact.emails,
-        "addresses": contact.addresses,
-        "preferences": contact.preferences,
-        "needs": contact.needs,
-        "satisfaction": contact.satisfaction,
-        "region": contact.region,
-        "level": contact.level,
-        "source": contact.source,
-        "owner_id": contact.owner_id,
-        "team_id": contact.team_id,
-        "created_on": contact.created_on.isoformat(),
-    }
-
-
-def contact_created(session: Session, contact: Contact, cause: Event | None = None) -> None:
-    record(session, "crm.customer.contact.created.v1", contact, contact_state, cause=cause)
-
-
-def contact_changed(session: Session, contact: Contact) -> None:
-    record(session, "crm.customer.contact.changed.v1", contact, contact_state)
+def account_changed(
+    session: Session,
+    account: Account,
+    cause: Event | None = None,
+    change: Mapping[str, Any] | None = None,
+) -> None:
+    """:param change: the facts of a change of owner, where that is what changed."""
+    event_type = "crm.customer.account.changed.v1"
+    record(session, event_type, account, account_state, change=change, cause=cause)

@@ -1,0 +1,53 @@
+"""Customers that were changed here, and about whom the rules are asked soon after."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, event, inspect, select
+from sqlalchemy.orm import Mapper, Session, object_session
+
+from crm_chassis.database import utc_now
+from crm_chassis.scheduler import set_timers
+from crm_customer.tags.bearing import Borne, given_by_hand
+from crm_customer.tags.conditions import MODELS, own_fields
+from crm_customer.tags.models import TagRule
+
+RECONSIDER_TIMER = "customer.reconsider"
+"""Asks the rules about one customer."""
+
+_NOTED = "crm_customers_to_reconsider"
+
+
+def _on_insert(_mapper: Mapper[Any], _connection: Connection, customer: Any) -> None:
+    session = object_session(customer)
+    if session is not None:
+        session.info.setdefault(_NOTED, set()).add(customer.id)
+
+
+def _on_update(mapper: Mapper[Any], connection: Connection, customer: Any) -> None:
+    attributes = inspect(customer).attrs
+    asked = any(attributes[name].history.has_changes() for name in own_fields(type(customer)))
+    if asked or given_by_hand(_before(attributes)) != given_by_hand(customer):
+        _on_insert(mapper, connection, customer)
+
+
+def _before(attributes: Any) -> Borne:
+    """What a customer bore before the change under way."""
+    tags, ruled_tags = (
+        (attributes[name].history.deleted or [attributes[name].value])[0]
+        for name in ("tags", "ruled_tags")
+    )
+    return Borne(tags, ruled_tags)
+
+
+for _model in MODELS.values():
+    event.listen(_model, "after_insert", _on_insert)
+    event.listen(_model, "before_update", _on_update)
+
+
+def reconsider_noted(session: Session) -> None:
+    """Hook for :attr:`crm_chassis.database.Database.before_commit`."""
+    noted: set[str] = session.info.pop(_NOTED, set())
+    if noted and session.scalar(select(TagRule.id).where(TagRule.active).limit(1)):
+        set_timers(session, RECONSIDER_TIMER, dict.fromkeys(noted, utc_now()))
