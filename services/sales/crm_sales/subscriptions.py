@@ -1,10 +1,15 @@
 """What sales reacts to: event type -> handler."""
 
-from crm_sales.replicas import on_account, on_campaign
+from crm_sales.merges import MERGED_KEYS
+from crm_sales.replicas import on_account, on_campaign, on_contact
 
 SUBSCRIPTIONS = {
     "crm.customer.account.created.v1": on_account,
     "crm.customer.account.changed.v1": on_account,
+    "crm.customer.contact.created.v1": on_contact,
+    "crm.customer.contact.changed.v1": on_contact,
+    "crm.customer.merge.done.v1": MERGED_KEYS.on_merge,
+    "crm.customer.merge.undone.v1": MERGED_KEYS.on_merge,
     "crm.marketing.campaign.created.v1": on_campaign,
     "crm.marketing.campaign.changed.v1": on_campaign,
     "crm.marketing.campaign.status_changed.v1": on_campaign,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm_chassis import directory
@@ -15,27 +14,49 @@ from crm_chassis.auth import Principal
 from crm_chassis.database import new_id, utc_now
 from crm_chassis.imports import Row, resolve, upsert
 from crm_chassis.problems import invalid
-from crm_sales import events, replicas
+from crm_chassis.scheduler import cancel_timers, set_timers
+from crm_sales import related, replicas
+from crm_sales.assignment.commands import assign_by_rules
 from crm_sales.days import start_of
+from crm_sales.leads import events
 from crm_sales.leads.models import Lead
 from crm_sales.opportunities import commands as opportunities
+from crm_sales.work_settings import queries as work_settings
 
 WRITE = "sales.leads.write"
+UNCONTACTED = "sales.lead_uncontacted"
+"""The timer of a new lead that waits for its first contact."""
 
 
 def create(session: Session, principal: Principal, values: dict[str, Any], today: date) -> Lead:
-    """Take in a new lead; it belongs to the given owner, or else to who takes it in."""
+    """Take in a new lead.
+
+    It belongs to the given owner, or else to whom the assignment rules choose. Where no rule is
+    for it, it belongs to who takes it in.
+    """
     lead = _new(values, today)
-    assign(session, lead, values.get("owner_id", default_owner(principal)), WRITE)
+    if "owner_id" in values:
+        assign(session, lead, values["owner_id"], WRITE)
+    elif assign_by_rules(session, [lead]):
+        assign(session, lead, default_owner(principal), WRITE)
     session.add(lead)
+    _await_contact(session, [lead])
     events.lead_created(session, lead)
     return lead
 
 
+def _await_contact(session: Session, leads: Sequence[Lead]) -> None:
+    """Have the owners of new leads be reminded, should they not contact them in time."""
+    waiting = [lead for lead in leads if lead.status == "new"]
+    hours = work_settings.current(session).lead_reminder_hours if waiting else None
+    if hours is not None:
+        pause = timedelta(hours=hours)
+        set_timers(session, UNCONTACTED, {lead.id: lead.status_since + pause for lead in waiting})
+
+
 def _new(values: dict[str, Any], today: date) -> Lead:
-    return Lead(
-        **{"id": new_id(), "created_on": today, "status_since": utc_now(), "score": 0} | values
-    )
+    usual = {"created_on": today, "status": "new", "status_since": utc_now(), "score": 0}
+    return Lead(**{"id": new_id()} | usual | values)
 
 
 def change(session: Session, lead: Lead, changes: dict[str, Any]) -> bool:
@@ -58,6 +79,8 @@ def move(session: Session, lead: Lead, to_status: str) -> None:
     :raises Problem: 409 when that does not follow from the present one.
     """
     events.lead_status_changed(session, lead, lead.move(to_status))
+    cancel_timers(session, UNCONTACTED, [lead.id])
+    _await_contact(session, [lead])
 
 
 def convert(session: Session, lead: Lead, values: dict[str, Any], today: date) -> bool:
@@ -76,7 +99,7 @@ def convert(session: Session, lead: Lead, values: dict[str, Any], today: date) -
     if "converted_on" in values and converted_on < lead.created_on:
         raise invalid(("converted_on", f"Before the lead came in, on {lead.created_on}."))
     account_name = values.get("account_name") or lead.company or lead.name
-    account_id, contact_id = _account_of(session, values), new_id()
+    account_id, contact_id = _customer_of(session, values)
     opportunity = opportunities.open_from_lead(
         session,
         {
@@ -97,35 +120,43 @@ def convert(session: Session, lead: Lead, values: dict[str, Any], today: date) -
         },
     )
     conversion = lead.convert(account_id, account_name, contact_id, opportunity.id, converted_on)
+    cancel_timers(session, UNCONTACTED, [lead.id])
     events.lead_converted(session, lead, conversion)
     return True
 
 
-def _account_of(session: Session, values: dict[str, Any]) -> str:
-    """The account that a conversion names, or the id of one that is to be made.
+def _customer_of(session: Session, values: dict[str, Any]) -> tuple[str, str]:
+    """The account and the contact that a conversion names; new ids for those that are to be made.
 
-    :raises Problem: 422 for an account that customer has not told of.
+    A contact that is named brings its account, unless one is named too.
+
+    :raises Problem: 422 for one that is not there or not visible.
     """
-    if "account_id" not in values:
-        return new_id()
-    accounts = replicas.accounts.c
-    found = session.scalar(select(accounts.id).where(accounts.id == values["account_id"]))
-    if found is None:
-        raise invalid(("account_id", "No such account."))
-    return str(found)
+    account_id, contact_id = values.get("account_id"), values.get("contact_id")
+    if contact_id is not None:
+        contact = related.named(session, "contact", contact_id, "contact_id")
+        account_id = account_id or contact.account_id
+    if account_id is not None and account_id == values.get("account_id"):
+        related.named(session, "account", account_id, "account_id")
+    return account_id or new_id(), contact_id or new_id()
 
 
 def import_rows(session: Session, principal: Principal, key: str, rows: Sequence[Row]) -> None:
-    """Upsert leads; a row says their status as it is, whatever it was before."""
+    """Upsert leads; a row says their status as it is, whatever it was before.
+
+    Those that come in without an owner go by the assignment rules; of those that came in today,
+    the owners are reminded.
+    """
     resolve(session, rows, "campaign", "campaign_id", replicas.campaigns)
     resolve(session, rows, "owner", "owner_id", directory.users)
     teams = directory.teams_of(session, (row.values.get("owner_id") for row in rows))
     today = utc_now().date()
+    created: list[Lead] = []
 
     def create_row(session: Session, values: dict[str, Any]) -> Lead:
-        owner = {"owner_id": default_owner(principal), "team_id": principal.team_id}
-        lead = _new(owner | values, today)
+        lead = _new(values, today)
         session.add(lead)
+        created.append(lead)
         events.lead_created(session, lead)
         return lead
 
@@ -141,3 +172,6 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
         if "status_since" in row.values:
             row.values["status_since"] = start_of(row.values["status_since"])
     upsert(session, Lead, key, rows, create=create_row, change=change_row)
+    for lead in assign_by_rules(session, [lead for lead in created if lead.owner_id is None]):
+        lead.owner_id, lead.team_id = default_owner(principal), principal.team_id
+    _await_contact(session, [lead for lead in created if lead.created_on == today])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import Index, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from crm_chassis.aggregate import Owned, Versioned
 from crm_chassis.database import Id, Instant, utc_now
@@ -28,7 +28,8 @@ MOVES: dict[str, set[str]] = {
 """From each status to those a person may move a lead to; conversion is a command of its own."""
 
 STATUSES = tuple(MOVES)
-_CONVERTIBLE = ("new", "contacted", "nurturing", "qualified")
+OPEN_STATUSES = ("new", "contacted", "nurturing", "qualified")
+"""Those of leads that are worked on; each of them can be converted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,10 @@ class Conversion:
 
 
 class Lead(Versioned, Owned, Tables):
-    """A lead. ``converted`` is final; what it became is in the last four columns."""
+    """A lead. ``converted`` is final; what it became is in the last four columns.
+
+    :ivar reminded_at: when its owner was told that it still waits for its first contact.
+    """
 
     __tablename__ = "leads"
     __table_args__ = (
@@ -61,6 +65,15 @@ class Lead(Versioned, Owned, Tables):
         Index("leads_by_owner", "owner_id", "created_at", "id"),
         Index("leads_by_team", "team_id", "created_at", "id"),
         Index("leads_by_status", "status", "created_at", "id"),
+        Index("leads_by_owner_status", "owner_id", "status", "id"),
+        Index(
+            "leads_waiting",
+            "owner_id",
+            "reminded_at",
+            "id",
+            postgresql_where=text("reminded_at IS NOT NULL"),
+            sqlite_where=text("reminded_at IS NOT NULL"),
+        ),
     )
 
     external_id: Mapped[str | None] = mapped_column(String(200), unique=True)
@@ -75,12 +88,17 @@ class Lead(Versioned, Owned, Tables):
     score: Mapped[int] = mapped_column(default=0)
     status: Mapped[str] = mapped_column(String(20), default="new")
     status_since: Mapped[Instant]
+    reminded_at: Mapped[Instant | None]
     campaign_id: Mapped[Id | None]
     created_on: Mapped[date]
     converted_on: Mapped[date | None]
     account_id: Mapped[Id | None]
     contact_id: Mapped[Id | None]
     opportunity_id: Mapped[Id | None]
+
+    @validates("phone")
+    def _number_alone(self, _name: str, phone: str | None) -> str | None:
+        return phone and str(phone)  # a number as typed remembers how; events take none such
 
     def move(self, to_status: str) -> StatusChange:
         """Move to another status.
@@ -98,15 +116,22 @@ class Lead(Versioned, Owned, Tables):
 
         :raises Problem: 409 when the lead is out of the race.
         """
-        if self.status not in _CONVERTIBLE:
+        if self.status not in OPEN_STATUSES:
             raise conflict(f"A lead that is {self.status} cannot be converted.")
         change = self._enter("converted", moment_on(on))
         self.account_id, self.contact_id = account_id, contact_id
         self.opportunity_id, self.converted_on = opportunity_id, on
         return Conversion(change, account_id, account_name, contact_id)
 
+    def remind(self, now: datetime) -> bool:
+        """Remember that its owner was told that it waits; False when it waits no more."""
+        if self.status != "new" or self.reminded_at is not None:
+            return False
+        self.reminded_at = now
+        return True
+
     def _enter(self, status: str, now: datetime) -> StatusChange:
         seconds = max(0, int((now - self.status_since).total_seconds()))
         change = StatusChange(self.status, status, seconds)
-        self.status, self.status_since = status, now
+        self.status, self.status_since, self.reminded_at = status, now, None
         return change

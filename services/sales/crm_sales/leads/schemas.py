@@ -36,6 +36,7 @@ class LeadView(LeadFields):
     version = fields.Integer(dump_only=True)
     status = fields.String(dump_only=True, validate=validate.OneOf(STATUSES))
     status_since = Instant(dump_only=True)
+    reminded_at = Instant(dump_only=True, allow_none=True)
     team_id = Reference(dump_only=True, allow_none=True)
     converted_on = fields.Date(dump_only=True, allow_none=True)
     account_id = Reference(dump_only=True, allow_none=True)
@@ -57,6 +58,7 @@ class ConversionFields(Schema):
     """What a client says of a conversion; all of it can be left to the lead."""
 
     account_id = Reference(metadata={"description": "An account that is there already."})
+    contact_id = Reference(metadata={"description": "A contact that is there already."})
     account_name = Text(200)
     opportunity_name = Text(200)
     product_id = Reference()

@@ -7,16 +7,21 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from crm_chassis.aggregate import assign, change_fields, default_owner
 from crm_chassis.auth import Principal
 from crm_chassis.context import current_origin
 from crm_chassis.database import new_id, utc_now
 from crm_chassis.problems import invalid
-from crm_sales import events
+from crm_sales.currencies.queries import rate_book
 from crm_sales.days import moment_on
-from crm_sales.opportunities import queries
-from crm_sales.opportunities.models import Opportunity, Stage, StageChange, StageEntry
+from crm_sales.lost_reasons import queries as lost_reasons
+from crm_sales.opportunities import competition, events, forecast, moves
+from crm_sales.opportunities.models import Opportunity, StageChange, StageEntry
+from crm_sales.opportunities.valuation import priced, revalued, valued
+from crm_sales.pipelines import queries as pipelines
+from crm_sales.pipelines.models import Stage
 from crm_sales.products.models import Product
 
 WRITE = "sales.opportunities.write"
@@ -25,31 +30,54 @@ WRITE = "sales.opportunities.write"
 def open_opportunity(
     session: Session, principal: Principal, values: dict[str, Any], today: date
 ) -> Opportunity:
-    """Open a deal, by default today and in the pipeline's first stage."""
-    stage = _opening_stage(session, values.pop("stage", None))
-    values = {"opened_on": today} | values
-    opportunity = build(session, values, stage, _product(session, values))
+    """Open a deal, by default today and in the first stage of the default pipeline.
+
+    :raises Problem: 422 for a later stage that requires what the deal does not have.
+    """
+    pipeline = _pipeline_to_open_in(session, values.pop("pipeline", None))
+    key = values.pop("stage", None)
+    stage = _opening_stage(session, pipeline, key)
+    opportunity = _open(session, {"opened_on": today} | values, stage, today)
+    if key is not None and stage != pipelines.first_stage(session, "open", pipeline):
+        opportunity.require_fields(stage)
     assign(session, opportunity, values.get("owner_id", default_owner(principal)), WRITE)
-    events.opportunity_opened(session, opportunity)
+    moves.opened(session, opportunity)
     return opportunity
 
 
 def open_from_lead(session: Session, values: dict[str, Any]) -> Opportunity:
     """Open the deal that a lead becomes, for the lead's owner."""
-    stage = queries.first_stage(session, "open")
-    opportunity = build(session, values, stage, _product(session, values))
+    stage = pipelines.first_stage(session, "open", _pipeline_to_open_in(session, None))
+    opportunity = _open(session, values, stage, values["opened_on"])
     opportunity.stage_since = moment_on(values["opened_on"])
-    events.opportunity_opened(session, opportunity)
+    moves.opened(session, opportunity)
     return opportunity
 
 
-def _opening_stage(session: Session, key: str | None) -> Stage:
+def _pipeline_to_open_in(session: Session, key: str | None) -> str:
     if key is None:
-        return queries.first_stage(session, "open")
-    stage = queries.stage(session, key)
+        return pipelines.default_key(session)
+    if not pipelines.is_active(session, key):
+        raise invalid(("pipeline", "No such pipeline in use."))
+    return key
+
+
+def _opening_stage(session: Session, pipeline: str, key: str | None) -> Stage:
+    if key is None:
+        return pipelines.first_stage(session, "open", pipeline)
+    stage = pipelines.stage_to_enter(session, pipeline, key)
     if stage.type != "open":
         raise invalid(("stage", "A deal is opened in an open stage."))
     return stage
+
+
+def _open(session: Session, values: dict[str, Any], stage: Stage, today: date) -> Opportunity:
+    values = priced(values, _product(session, values))
+    entered_on = values["opened_on"] or today
+    book = rate_book(session, [(values["currency"], entered_on)])
+    opportunity = build(session, valued(values, book, entered_on), stage)
+    events.opportunity_opened(session, opportunity)
+    return opportunity
 
 
 def _product(session: Session, values: dict[str, Any]) -> Product | None:
@@ -60,70 +88,106 @@ def _product(session: Session, values: dict[str, Any]) -> Product | None:
     return product
 
 
-def build(
-    session: Session, values: dict[str, Any], stage: Stage, product: Product | None
-) -> Opportunity:
-    """A new opportunity in a stage, valued from its product where no amount is given."""
-    opportunity = Opportunity(**{"id": new_id(), "quantity": 1} | _priced(values, product))
+def build(session: Session, values: dict[str, Any], stage: Stage) -> Opportunity:
+    """A new opportunity in a stage.
+
+    :param values: with its amount, its currency and the amount in the base currency.
+    """
+    opportunity = Opportunity(**{"id": new_id(), "quantity": 1} | values)
+    for name in ("line_items", "competitors"):
+        set_committed_value(opportunity, name, [])  # it has none yet, and nobody need ask
     opportunity.place(stage)
     session.add(opportunity)
     _log(session, opportunity, None)
     return opportunity
 
 
-def _priced(values: dict[str, Any], product: Product | None) -> dict[str, Any]:
-    """The values with an amount and a currency, taken from the product where they are missing.
-
-    :raises Problem: 422 when neither the values nor a product say them.
-    """
-    missing = [name for name in ("amount", "currency") if name not in values]
-    if not missing:
-        return values
-    if product is None:
-        raise invalid(*((name, "Needed without a product.") for name in missing))
-    amount = product.list_price * Decimal(values.get("quantity", 1))
-    return {"amount": amount, "currency": product.currency} | values
-
-
-def change(session: Session, opportunity: Opportunity, changes: dict[str, Any]) -> bool:
+def change(
+    session: Session, opportunity: Opportunity, changes: dict[str, Any], today: date
+) -> bool:
     """Change the given fields; a new owner brings a new team.
 
     :returns: False when they were so already; then nothing is told.
     """
-    if "owner_id" in changes and changes["owner_id"] != opportunity.owner_id:
-        assign(session, opportunity, changes["owner_id"], WRITE)
-        change_fields(opportunity, changes)
-    elif not change_fields(opportunity, changes):
-        return False
+    forecast.check_choice(opportunity, changes)
+    changes = _revalued(session, opportunity, changes, today)
+    with forecast.logged(session, opportunity):
+        if "owner_id" in changes and changes["owner_id"] != opportunity.owner_id:
+            assign(session, opportunity, changes["owner_id"], WRITE)
+            change_fields(opportunity, changes)
+        elif not change_fields(opportunity, changes):
+            return False
     events.opportunity_changed(session, opportunity)
     return True
 
 
-def advance(session: Session, opportunity: Opportunity, stage_key: str) -> None:
-    """Move a deal to another open stage."""
-    stage = queries.stage(session, stage_key, opportunity.pipeline)
+def _revalued(
+    session: Session, opportunity: Opportunity, changes: dict[str, Any], today: date
+) -> dict[str, Any]:
+    def book_for(currency: str) -> Any:
+        return rate_book(session, [(currency, today)])
+
+    return revalued(opportunity, changes, book_for, today)
+
+
+def advance(
+    session: Session, opportunity: Opportunity, stage_key: str, pipeline: str | None = None
+) -> None:
+    """Move a deal to another open stage, of another pipeline if one is named.
+
+    :raises Problem: 422 when the stage requires what the deal does not have.
+    """
+    if pipeline is not None and pipeline != opportunity.pipeline:
+        _pipeline_to_open_in(session, pipeline)
+    stage = pipelines.stage_to_enter(session, pipeline or opportunity.pipeline, stage_key)
+    with forecast.logged(session, opportunity):
+        move(session, opportunity, stage)
+
+
+def move(session: Session, opportunity: Opportunity, stage: Stage) -> None:
+    """Move a deal to an open stage that nobody changes meanwhile."""
     _moved(session, opportunity, opportunity.advance(stage))
 
 
-def win(session: Session, opportunity: Opportunity, on: date, amount: Decimal | None) -> None:
-    """Close a deal as won."""
-    stage = queries.first_stage(session, "won", opportunity.pipeline)
-    _moved(session, opportunity, opportunity.win(stage, on, amount))
+def win(
+    session: Session, opportunity: Opportunity, on: date, amount: Decimal | None, today: date
+) -> None:
+    """Close a deal as won, at its final amount if one is given."""
+    stage = pipelines.first_stage(session, "won", opportunity.pipeline)
+    with forecast.logged(session, opportunity):
+        if amount is not None and opportunity.is_open:
+            changes = _revalued(session, opportunity, {"amount": amount}, today)
+            change_fields(opportunity, changes)
+        _moved(session, opportunity, opportunity.win(stage, on))
 
 
-def lose(session: Session, opportunity: Opportunity, on: date, reason: str) -> None:
-    """Close a deal as lost."""
-    stage = queries.first_stage(session, "lost", opportunity.pipeline)
-    _moved(session, opportunity, opportunity.lose(stage, on, reason))
+def lose(
+    session: Session,
+    opportunity: Opportunity,
+    on: date,
+    reason: str,
+    competitor_id: str | None = None,
+) -> None:
+    """Close a deal as lost, to a competitor if one is named.
+
+    :param reason: one of the managed reasons, or free text.
+    """
+    if competitor_id is not None:
+        competition.meet(session, opportunity, competitor_id)
+    stage = pipelines.first_stage(session, "lost", opportunity.pipeline)
+    reason = lost_reasons.spelling(session, reason)
+    with forecast.logged(session, opportunity):
+        _moved(session, opportunity, opportunity.lose(stage, on, reason, competitor_id))
 
 
 def reopen(session: Session, opportunity: Opportunity, stage_key: str | None) -> None:
     """Take up a closed deal again."""
     if stage_key is None:
-        stage = queries.first_stage(session, "open", opportunity.pipeline)
+        stage = pipelines.first_stage(session, "open", opportunity.pipeline)
     else:
-        stage = queries.stage(session, stage_key, opportunity.pipeline)
-    _moved(session, opportunity, opportunity.reopen(stage))
+        stage = pipelines.stage_to_enter(session, opportunity.pipeline, stage_key)
+    with forecast.logged(session, opportunity):
+        _moved(session, opportunity, opportunity.reopen(stage))
 
 
 def _moved(session: Session, opportunity: Opportunity, change: StageChange) -> None:
@@ -133,9 +197,12 @@ def _moved(session: Session, opportunity: Opportunity, change: StageChange) -> N
 
 def _log(session: Session, opportunity: Opportunity, change: StageChange | None) -> None:
     origin = current_origin()
+    # A new deal is to be stored before its line; an old one may be stored by other means.
+    about = {"opportunity_id": opportunity.id} if change else {"opportunity": opportunity}
     session.add(
         StageEntry(
-            opportunity=opportunity,
+            **about,
+            pipeline=opportunity.pipeline,
             from_stage=change.from_stage if change else None,
             to_stage=opportunity.stage,
             seconds=change.seconds if change else None,

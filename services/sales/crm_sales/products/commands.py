@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from crm_chassis.aggregate import change_fields
 from crm_chassis.auth import Principal
 from crm_chassis.imports import Row, upsert
-from crm_sales import events
+from crm_sales.products import events
 from crm_sales.products.models import Product
 
 

@@ -10,19 +10,33 @@ from sqlalchemy.orm import Session
 
 from crm_chassis import directory
 from crm_chassis.aggregate import change_fields
-from crm_chassis.auth import Principal
+from crm_chassis.auth import Principal, forbidden
 from crm_chassis.imports import Row, upsert
-from crm_sales import events
+from crm_chassis.problems import invalid
+from crm_sales.targets import events, queries
 from crm_sales.targets.models import Target
 
+WRITE = "sales.targets.write"
 
-def put(session: Session, values: dict[str, Any]) -> Target:
-    """Set the target of a team or person for a month; a second one replaces the first."""
+_KEPT = ("scope", "measure")
+_USUAL = {"measure": "sales", "currency": "USD"}
+"""What a row of a file means that does not say it."""
+
+
+def put(session: Session, principal: Principal, values: dict[str, Any]) -> Target:
+    """Set the target of the company, a team or a person for a month; it replaces one before it.
+
+    :raises Problem: 403 for a member whom the permission does not reach.
+    """
+    scope, member_id = values["scope"], values["member_id"]
+    if not queries.may_set(session, principal, WRITE, scope, member_id):
+        raise forbidden(f"{WRITE} for that {scope}")
     found = session.scalars(
         select(Target)
         .where(
-            Target.scope == values["scope"],
-            Target.member_id == values["member_id"],
+            Target.scope == scope,
+            Target.measure == values["measure"],
+            Target.member_id == member_id,
             Target.month == values["month"],
             Target.currency == values["currency"],
         )
@@ -36,7 +50,7 @@ def put(session: Session, values: dict[str, Any]) -> Target:
 
 def create(session: Session, values: dict[str, Any]) -> Target:
     """Set a target that was not set before."""
-    target = Target(**values)
+    target = Target(**_USUAL | values)
     session.add(target)
     events.target_set(session, target)
     return target
@@ -46,7 +60,12 @@ def change(session: Session, target: Target, changes: dict[str, Any]) -> bool:
     """Change the given fields.
 
     :returns: False when they were so already; then nothing is told.
+    :raises Problem: 422 for another scope or measure: who was told of a team's sales would keep
+        them if they became something of which he is told nothing.
     """
+    for name in _KEPT:
+        if name in changes and changes[name] != getattr(target, name):
+            raise invalid((name, "A target keeps it: set another one."))
     if not change_fields(target, changes):
         return False
     events.target_set(session, target)
