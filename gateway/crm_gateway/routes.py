@@ -44,8 +44,11 @@ ROUTES = (
     Route("identity", None, permissions="identity"),
 )
 
-UPLOAD_PATH = re.compile(r"/v1/imports/[^/]+/content")
-"""Paths at a service that take a file of up to ``UPLOAD_BYTES`` instead of a document."""
+UPLOAD_PATH = re.compile(r"/v1/(imports/[^/]+/content|[^/]+/[^/]+/attachments)")
+"""Paths at a service that take a file of up to ``UPLOAD_BYTES`` instead of a document.
+
+The service may take less: of attachments, ``ATTACHMENT_BYTES``.
+"""
 
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 

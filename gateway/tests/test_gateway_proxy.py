@@ -290,18 +290,24 @@ def test_chunked_bodies_arrive_whole(admin: Caller, service: StubService) -> Non
     assert service.last.body == b"".join(blocks)
 
 
-def test_a_file_larger_than_a_document_may_be_imported(
-    tmp_path: Path, service: StubService, service_address: str
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "/api/customer/v1/imports/1/content"),
+        ("POST", "/api/customer/v1/interactions/1/attachments?filename=a.mp4"),
+    ],
+)
+def test_a_file_may_be_larger_than_a_document(
+    tmp_path: Path, service: StubService, service_address: str, method: str, path: str
 ) -> None:
     settings = settings_for(tmp_path, service_address, upload_bytes=12_000_000)
     content = b"0123456789" * 1_000_000
-    path = "/api/customer/v1/imports/1/content"
     with running_gateway(settings) as gateway:
         admin = gateway.sign_in()
-        assert admin.call("PUT", path, body=content).status == 200
+        assert admin.call(method, path, body=content).status == 200
         assert service.last.body == content
-        answer = Client(gateway.app).put(
-            path, headers=admin.authorization, content_length=12_000_001
+        answer = Client(gateway.app).open(
+            path, method=method, headers=admin.authorization, content_length=12_000_001
         )
         assert answer.status_code == 413
 

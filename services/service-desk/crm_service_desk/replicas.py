@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Column, Index, Integer, String, Table, Uuid
 from sqlalchemy.orm import Session
 
-from crm_chassis.directory import upsert_newer
 from crm_chassis.events import Event
+from crm_chassis.replicas import upsert_newer
 from crm_service_desk.tables import Tables
 
 accounts = Table(

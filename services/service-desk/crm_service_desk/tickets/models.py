@@ -66,6 +66,7 @@ class Ticket(Versioned, Owned, Tables):
         Index("tickets_by_team", "team_id", "created_at", "id"),
         Index("tickets_by_status", "status", "created_at", "id"),
         Index("tickets_by_account", "account_id", "created_at", "id"),
+        Index("tickets_by_contact", "contact_id", "created_at", "id"),
     )
 
     external_id: Mapped[str | None] = mapped_column(String(200), unique=True)
