@@ -34,6 +34,7 @@ class Company:
         self.random = random
         self.size = size
         self._count = count(1)
+        self._company = random.getrandbits(40)  # two companies have nothing in common
         self.teams = [self.id() for _ in range(2)]
         self.people = [(self.id(), random.choice([*self.teams, None])) for _ in range(3)]
         self.accounts = [self.id() for _ in range(3)]
@@ -48,7 +49,10 @@ class Company:
             *(self.lead(id_) for id_ in self.leads),
             *(self.deal(self.id()) for _ in range(self.size)),
             *(self.ticket(self.id()) for _ in range(self.size)),
-            self.target(self.id()),
+            *(self.order(self.id()) for _ in range(self.size)),
+            *(self.receipt(self.id()) for _ in range(self.size)),
+            *(self.request(self.id()) for _ in range(self.size)),
+            *(self.target(self.id(), *of) for of in self.targets),
             self.product(self.products[0]),
         ]
         told = []
@@ -62,7 +66,7 @@ class Company:
 
     def id(self) -> str:
         """An id that nothing else has, whatever the random choices are."""
-        return f"0190{next(self._count):04x}-0000-7000-8000-000000000000"
+        return f"0190{next(self._count):04x}-0000-7000-8000-{self._company:012x}"
 
     def day(self, most: int = 60) -> str:
         return (START + timedelta(days=self.random.randrange(most))).isoformat()
@@ -75,11 +79,16 @@ class Company:
         return self.random.choice([*values, None])
 
     def tell(
-        self, kind: str, state: dict[str, Any], sequence: int, change: dict[str, Any] | None = None
+        self,
+        kind: str,
+        state: dict[str, Any],
+        sequence: int,
+        change: dict[str, Any] | None = None,
+        version: int = 1,
     ) -> Event:
         data = state if change is None else {**state, "change": change}
         return event(
-            f"crm.{kind}.v1",
+            f"crm.{kind}.v{version}",
             data,
             sequence=sequence,
             id=self.id(),
@@ -111,10 +120,44 @@ class Company:
     def product(self, id_: str) -> Iterator[Event]:
         yield self.tell("sales.product.created", {"id": id_, "name": "GTX"}, 1)
 
-    def target(self, id_: str) -> Iterator[Event]:
+    @property
+    def targets(self) -> list[tuple[str, str | None, str]]:
+        """Scope, member and measure."""
+        of_company = [("company", None, measure) for measure in ("sales", "receipts")]
+        return [*of_company, ("team", self.teams[0], "sales"), ("team", self.teams[1], "receipts")]
+
+    def target(self, id_: str, scope: str, member: str | None, measure: str) -> Iterator[Event]:
+        state = {"id": id_, "scope": scope, "member_id": member, "month": "2026-02"}
         for sequence in (1, 2):
-            state = {"id": id_, "member_id": self.teams[0], "amount": f"{sequence}000.00"}
-            yield self.tell("sales.target.set", state | {"month": "2026-02"}, sequence)
+            state["amount"] = f"{sequence}000.00"
+            if measure == "sales" and member is not None:
+                yield self.tell("sales.target.set", state, sequence)
+            yield self.tell("sales.target.set", state | {"measure": measure}, sequence, version=2)
+
+    def request(self, id_: str) -> Iterator[Event]:
+        state = {
+            "id": id_,
+            "account_id": self.random.choice(self.accounts),
+            "product_id": self.maybe(*self.products),
+            "opened_on": self.day(),
+            "delivered_on": None,
+            "seconds_to_delivery": None,
+            **self.owner(),
+        }
+        yield self.tell("sales.request.opened", state, 1)
+        for sequence in range(2, self.random.randint(2, 6)):
+            verb = self.random.choice(["changed", "status_changed"])
+            if verb == "changed":
+                state |= self.owner() | {"account_id": self.random.choice(self.accounts)}
+                yield self.tell(f"sales.request.{verb}", state, sequence)
+                continue
+            done = {
+                "delivered_on": self.day(90),
+                "seconds_to_delivery": self.random.randrange(10**6),
+            }
+            state |= self.random.choice([done, dict.fromkeys(done)])
+            change = {"from_status": "open", "to_status": "open", "seconds_in_status": 1}
+            yield self.tell(f"sales.request.{verb}", state, sequence, change)
 
     def lead(self, id_: str) -> Iterator[Event]:
         state = {
@@ -196,6 +239,43 @@ class Company:
         state |= {"stage": key, "stage_order": stage + 1, "stage_type": kind}
         state["probability"] = probability
         return stage
+
+    def order(self, id_: str) -> Iterator[Event]:
+        state = {
+            "id": id_,
+            "account_id": self.maybe(*self.accounts),
+            "campaign_id": self.maybe(*self.campaigns),
+            "status": "placed",
+            "currency": self.random.choice(["EUR", "JPY"]),
+            "total": self.random.choice(["0.00", "120.00", "99999.99"]),
+            "placed_on": self.day(),
+            **self.owner(),
+        }
+        yield self.tell("sales.order.placed", state, 1)
+        for sequence in range(2, self.random.randint(2, 6)):
+            verb = self.random.choice(["changed", "fulfilled", "returned", "cancelled"])
+            if verb == "changed":
+                state |= self.owner() | {"account_id": self.maybe(*self.accounts)}
+            if verb in ("fulfilled", "cancelled"):
+                state["status"] = verb
+            returned = {"return_id": self.id(), "returned_on": self.day(90), "amount": "10.50"}
+            change = {**returned, "lines": []} if verb == "returned" else None
+            yield self.tell(f"sales.order.{verb}", state, sequence, change)
+
+    def receipt(self, id_: str) -> Iterator[Event]:
+        state = {
+            "id": id_,
+            "account_id": self.maybe(*self.accounts),
+            "amount": self.random.choice(["5.00", "0.01"]),
+            "currency": "EUR",
+            "received_on": self.day(),
+            "method": self.maybe("transfer", "cash"),
+            "status": "recorded",
+            **self.owner(),
+        }
+        yield self.tell("sales.receipt.recorded", state, 1)
+        if self.random.random() < 0.3:
+            yield self.tell("sales.receipt.reversed", state | {"status": "reversed"}, 2)
 
     def ticket(self, id_: str) -> Iterator[Event]:
         opened = self.day()

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Connection, create_engine, select
+from sqlalchemy import Connection, create_engine, func, select
 
 from crm_chassis.events import Event
 from crm_reporting.projections.fold import Projection
@@ -89,6 +89,34 @@ class Recount:
             for dimension, (member, team) in members.items():
                 yield dimension, grain, first, member, team, currency
 
+    def money(self) -> dict[str, dict[str, int]]:
+        """What was ordered, given back and received, by rollup and currency."""
+        told: dict[str, dict[str, int]] = {
+            name: defaultdict(int)
+            for name in ("rollup_orders", "rollup_returns", "rollup_receipts")
+        }
+        for order in self.states("order"):
+            if order["status"] != "cancelled":
+                told["rollup_orders"][order["currency"]] += _units(order["total"])
+        for event in self.events:
+            if event.type == "crm.sales.order.returned.v1":
+                amount = _units(event.data["change"]["amount"])
+                told["rollup_returns"][event.data["currency"]] += amount
+        for receipt in self.states("receipt"):
+            if receipt["status"] == "recorded":
+                told["rollup_receipts"][receipt["currency"]] += _units(receipt["amount"])
+        return told
+
+    def requests(self) -> dict[str, int]:
+        """What customers asked for, what of it was delivered, and how long that took."""
+        requests = list(self.states("request"))
+        delivered = [request for request in requests if request["delivered_on"]]
+        return {
+            "opened": len(requests),
+            "delivered": len(delivered),
+            "seconds": sum(request["seconds_to_delivery"] for request in delivered),
+        }
+
     def funnel(self) -> dict[str, int]:
         """Leads that ever took each step."""
         status = {"qualified": 2, "converted": 3}
@@ -106,6 +134,44 @@ class Recount:
             name: sum(step >= least for step in steps.values())
             for least, name in enumerate(names, start=1)
         }
+
+
+def _units(amount: str) -> int:
+    return int(Decimal(amount) * 10_000)
+
+
+def _total(connection: Connection, name: str) -> dict[str, int]:
+    """The standing total of a rollup's amounts in every dimension, by currency."""
+    table = STANDING[name]
+    found: dict[str, set[tuple[tuple[str, int], ...]]] = defaultdict(set)
+    dimensions = connection.scalars(select(table.c.dimension).distinct()).all()
+    for dimension in dimensions:
+        for grain in ("day", "month"):
+            rows = connection.execute(
+                select(table.c.currency, func.sum(table.c.value))
+                .where(table.c.dimension == dimension, table.c.grain == grain)
+                .group_by(table.c.currency)
+                .order_by(table.c.currency)
+            )
+            found[name].add(tuple((currency, int(value)) for currency, value in rows))
+    (total,) = found[name] or {()}
+    return dict(total)
+
+
+def _requests(connection: Connection) -> dict[str, int]:
+    opened, delivered = (
+        STANDING[name].c for name in ("rollup_requests", "rollup_delivered_requests")
+    )
+    sums = [
+        (opened, func.sum(opened.count)),
+        (delivered, func.sum(delivered.timed)),
+        (delivered, func.sum(delivered.seconds)),
+    ]
+    found = [
+        int(connection.scalar(select(total).where(of.dimension == "all", of.grain == "day")) or 0)
+        for of, total in sums
+    ]
+    return dict(zip(("opened", "delivered", "seconds"), found, strict=True))
 
 
 def stored(connection: Connection, name: str) -> Sums:
@@ -133,6 +199,9 @@ def test_rollups_are_what_a_recount_gives(seed: int, company: Any) -> None:
         opened = expected.deals("expected_close_on", ("open",), ("month",))
         assert stored(connection, "rollup_closed_deals") == _nonzero(closed)
         assert stored(connection, "rollup_open_deals") == _nonzero(opened)
+        for name, recounted in expected.money().items():
+            assert _total(connection, name) == recounted
+        assert _requests(connection) == expected.requests()
         leads = STANDING["rollup_leads"]
         total = select(leads).where(leads.c.dimension == "all", leads.c.grain == "month")
         for step, count in expected.funnel().items():

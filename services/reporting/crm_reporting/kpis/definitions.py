@@ -7,6 +7,7 @@ grow with the number of events.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from crm_reporting.kpis.kpi import AMOUNT, Funnel, Kpi, amount, count, of, ratio, return_on
 from crm_reporting.projections.rollups import (
@@ -14,10 +15,17 @@ from crm_reporting.projections.rollups import (
     CLOSED_DEALS,
     CUSTOMERS,
     DEAL_STAGES,
+    DELIVERED_REQUESTS,
+    INTERACTIONS,
     LEADS,
+    LIFE_CYCLES,
     OPEN_DEALS,
     OPENED_TICKETS,
+    ORDERS,
+    RECEIPTS,
+    REQUESTS,
     RESOLVED_TICKETS,
+    RETURNS,
     STAGE_TIMES,
     STATUS_TIMES,
 )
@@ -31,8 +39,20 @@ _LEAD = (*_OWNED, "source", "campaign", "industry", "region")
 _TICKET = (*_OWNED, "account", "industry", "region", "type", "priority", "channel")
 _CUSTOMER = (*_OWNED, "source", "industry", "region", "customer_level")
 
+_ORDER = (*_OWNED, "account", "industry", "region", "campaign")
+
 _DEALS = ("opportunity.*", "account.*")
+_ORDER_EVENTS = ("order.*", "account.*")
+_PLACED_ON = "the day an order was placed"
 _CLOSED_ON = "the day a deal was closed"
+_TARGETS = ("target.set", "team.*", "user.*")
+_TARGET_MONTH = "the month the target is for"
+_WITHOUT_TARGET = (
+    "for a team without one, the sum of its sub-teams' and its people's; "
+    "for the company without one, the sum of its top teams'"
+)
+_REQUEST = (*_OWNED, "account", "industry", "region", "product", "series")
+_REQUEST_EVENTS = ("request.*", "account.*")
 _EXPECTED = "the month a deal is expected to close"
 
 _KPIS = (
@@ -95,13 +115,10 @@ _KPIS = (
         name="target",
         title="Target",
         unit="money",
-        formula=(
-            "the target set; for a team without one, the sum of its sub-teams' and its people's; "
-            "for the company, the sum of its top teams'"
-        ),
-        dated_by="the month the target is for",
-        events=("target.set", "team.*", "user.*"),
-        components=of(None, target="amount"),
+        formula=f"the target set in sales; {_WITHOUT_TARGET}",
+        dated_by=_TARGET_MONTH,
+        events=_TARGETS,
+        components=of(None, target="sales"),
         value=amount("target"),
         dimensions=_OWNED,
     ),
@@ -111,8 +128,8 @@ _KPIS = (
         unit="rate",
         formula="sales / target of the same scope and month; null without a target",
         dated_by="the day a deal was closed, and the month the target is for",
-        events=(*_DEALS, "target.set", "team.*", "user.*"),
-        components=of(CLOSED_DEALS, "won_value") | of(None, target="amount"),
+        events=(*_DEALS, *_TARGETS),
+        components=of(CLOSED_DEALS, "won_value") | of(None, target="sales"),
         value=ratio("won_value", "target"),
         dimensions=_OWNED,
     ),
@@ -272,6 +289,139 @@ _KPIS = (
         components=of(RESOLVED_TICKETS, "seconds", resolved="timed"),
         value=ratio("seconds", "resolved", unit=_SECONDS_AN_HOUR),
         dimensions=_TICKET,
+    ),
+    Kpi(
+        name="order_value",
+        title="Order value",
+        unit="money",
+        formula="sum of the totals of orders, with tax; cancelled ones are left out",
+        dated_by=_PLACED_ON,
+        events=_ORDER_EVENTS,
+        components=of(ORDERS, "value"),
+        value=amount("value"),
+        dimensions=_ORDER,
+    ),
+    Kpi(
+        name="orders",
+        title="Orders",
+        unit="count",
+        formula="number of orders; cancelled ones are left out",
+        dated_by=_PLACED_ON,
+        events=_ORDER_EVENTS,
+        components=of(ORDERS, orders="count"),
+        value=count("orders"),
+        dimensions=_ORDER,
+    ),
+    Kpi(
+        name="mean_order_value",
+        title="Mean order value",
+        unit="money",
+        formula="sum of the totals of orders / number of orders; cancelled ones are left out",
+        dated_by=_PLACED_ON,
+        events=_ORDER_EVENTS,
+        components=of(ORDERS, "value", orders="count"),
+        value=ratio("value", "orders", unit=AMOUNT),
+        dimensions=_ORDER,
+    ),
+    Kpi(
+        name="returns",
+        title="Returns",
+        unit="money",
+        formula="sum of what was given back for returned goods",
+        dated_by="the day goods were returned",
+        events=("order.returned",),
+        components=of(RETURNS, "value"),
+        value=amount("value"),
+        dimensions=_OWNED,
+    ),
+    Kpi(
+        name="net_sales",
+        title="Net sales",
+        unit="money",
+        formula="orders less returns; cancelled orders are left out",
+        dated_by="the day an order was placed, and the day goods were returned",
+        events=("order.*",),
+        components=of(ORDERS, ordered="value") | of(RETURNS, returned="value"),
+        value=lambda sums: Decimal(sums["ordered"] - sums["returned"]) / AMOUNT,
+        dimensions=_OWNED,
+    ),
+    Kpi(
+        name="receipts",
+        title="Receipts",
+        unit="money",
+        formula="sum of the payments received; reversed ones are left out",
+        dated_by="the day a payment was received",
+        events=("receipt.*", "account.*"),
+        components=of(RECEIPTS, "value"),
+        value=amount("value"),
+        dimensions=(*_OWNED, "account", "industry", "region", "method"),
+    ),
+    Kpi(
+        name="receipts_target",
+        title="Receipts target",
+        unit="money",
+        formula=f"the target set in receipts; {_WITHOUT_TARGET}",
+        dated_by=_TARGET_MONTH,
+        events=_TARGETS,
+        components=of(None, target="receipts"),
+        value=amount("target"),
+        dimensions=_OWNED,
+    ),
+    Kpi(
+        name="receipts_completion",
+        title="Completion in receipts",
+        unit="rate",
+        formula="receipts / receipts target of the same scope and month; null without a target",
+        dated_by="the day a payment was received, and the month the target is for",
+        events=("receipt.*", *_TARGETS),
+        components=of(RECEIPTS, received="value") | of(None, target="receipts"),
+        value=ratio("received", "target"),
+        dimensions=_OWNED,
+    ),
+    Kpi(
+        name="requests",
+        title="Customer requests",
+        unit="count",
+        formula="number of customer requests",
+        dated_by="the day a request was opened",
+        events=_REQUEST_EVENTS,
+        components=of(REQUESTS, requests="count"),
+        value=count("requests"),
+        dimensions=_REQUEST,
+    ),
+    Kpi(
+        name="requests_turnaround",
+        title="Turnaround of customer requests",
+        unit="days",
+        formula="mean time from opened to last delivered, calendar time",
+        dated_by="the day a request was last delivered",
+        events=_REQUEST_EVENTS,
+        components=of(DELIVERED_REQUESTS, "seconds", delivered="timed"),
+        value=ratio("seconds", "delivered", unit=_SECONDS_A_DAY),
+        dimensions=_REQUEST,
+    ),
+    Kpi(
+        name="interactions",
+        title="Interactions",
+        unit="count",
+        formula="number of e-mails, calls, chats, meetings and visits",
+        dated_by="the day of the interaction",
+        events=("interaction.*", "account.*"),
+        components=of(INTERACTIONS, "count"),
+        value=count("count"),
+        dimensions=(*_OWNED, "account", "industry", "region", "kind", "direction"),
+    ),
+    Kpi(
+        name="customers_by_life_cycle",
+        title="Customers by stage of the life cycle",
+        unit="count",
+        formula="number of accounts and contacts by the stage they are in now",
+        dated_by="the month the stage was entered",
+        events=("lifecycle.moved",),
+        components=of(LIFE_CYCLES, "count"),
+        value=count("count"),
+        dimensions=("life_cycle", "customer_type", *_OWNED),
+        default_by="life_cycle",
     ),
     Kpi(
         name="campaign_cost",

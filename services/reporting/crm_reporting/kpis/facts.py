@@ -68,7 +68,7 @@ def facts(kpi: Kpi, question: Question, limit: int, cursor: str | None) -> FactP
     for rollup in kpi.rollups:
         own = {name: part for name, part in kpi.components.items() if part.rollup is rollup}
         sources.append(_Source(rollup, own, conditions(question, rollup, kpi.within)))
-    return _page(question, sources, limit, cursor, with_targets=kpi.uses_targets)
+    return _page(question, sources, limit, cursor, kpi.target_of)
 
 
 def funnel_facts(
@@ -82,7 +82,7 @@ def funnel_facts(
     measure = asked.rollup.measures[0]
     condition = conditions(question, asked.rollup) & steps_taken(asked, question, step)
     source = _Source(asked.rollup, {measure: Sum(asked.rollup, measure)}, condition)
-    return _page(question, [source], limit, cursor, with_targets=False)
+    return _page(question, [source], limit, cursor, None)
 
 
 def _page(
@@ -90,16 +90,16 @@ def _page(
     sources: Sequence[_Source],
     limit: int,
     cursor: str | None,
-    *,
-    with_targets: bool,
+    target_of: str | None,
 ) -> FactPage:
-    place, after = _decode(cursor, len(sources) + with_targets) if cursor else (0, None)
+    parts = len(sources) + (target_of is not None)
+    place, after = _decode(cursor, parts) if cursor else (0, None)
     items: list[tuple[int, Fact]] = []
-    for number in range(place, len(sources) + with_targets):
+    for number in range(place, parts):
         found = (
             _of_source(question, sources[number], after, limit + 1)
             if number < len(sources)
-            else _of_targets(question, after)
+            else _of_targets(question, target_of or "", after)
         )
         for fact in found:
             items.append((number, fact))
@@ -154,8 +154,8 @@ def _name(row: Row) -> str | None:
     return next((row[column] for column in ("name", "company", "number") if column in row), None)
 
 
-def _of_targets(question: Question, after: str | None) -> Iterator[Fact]:
-    found = {found.target.id: found.target for found in standing(question)}
+def _of_targets(question: Question, measure: str, after: str | None) -> Iterator[Fact]:
+    found = {found.target.id: found.target for found in standing(question, measure)}
     for id_, target in sorted(found.items()):
         if after is not None and id_ <= after:
             continue

@@ -72,8 +72,8 @@ def _sums(kpi: Kpi, question: Question) -> dict[Key, Sums]:
         own = {name: part for name, part in kpi.components.items() if part.rollup is rollup}
         part = read_sums(question, rollup, own, by_currency=kpi.has_currency, within=kpi.within)
         _gather(kpi, found, part)
-    if kpi.uses_targets:
-        _gather(kpi, found, read_targets(question))
+    if kpi.target_of:
+        _gather(kpi, found, read_targets(question, kpi.target_of))
     return found
 
 
@@ -98,9 +98,9 @@ def _total(kpi: Kpi, question: Question, rows: list[Figure], currency: str) -> S
     for row in rows:
         for component, amount in row.sums.items():
             total[component] += amount
-    if kpi.uses_targets and question.by == "team" and not question.members:
+    if kpi.target_of and question.by == "team" and not question.members:
         # A team and a sub-team may both have a target: the rows' would be counted twice.
-        whole = read_targets(question.whole())
+        whole = read_targets(question.whole(), kpi.target_of)
         total["target"] = sum(
             sums["target"] for key, sums in whole.items() if key.currency == currency
         )

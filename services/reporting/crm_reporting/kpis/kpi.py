@@ -26,15 +26,14 @@ AMOUNT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """A sum of a rollup, or of the targets where ``rollup`` is None."""
+    """A sum of a rollup, or of the amounts of the targets for ``measure`` where that is None."""
 
     rollup: Rollup | None
     measure: str
 
     @property
     def is_amount(self) -> bool:
-        amounts = self.rollup.amounts if self.rollup else {"amount"}
-        return self.measure in amounts
+        return self.rollup is None or self.measure in self.rollup.amounts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +69,9 @@ class Declared:
         return False
 
     @property
-    def uses_targets(self) -> bool:
-        return False
+    def target_of(self) -> str | None:
+        """What the targets are for that it is made of; None when it is made of none."""
+        return None
 
     @property
     def kept_by_month(self) -> bool:
@@ -81,7 +81,7 @@ class Declared:
     @property
     def grains(self) -> tuple[str, ...]:
         """The periods that it may be divided into."""
-        if self.kept_by_month or self.uses_targets:
+        if self.kept_by_month or self.target_of:
             return tuple(grain for grain in GRAINS if grain not in (DAY, WEEK))
         return GRAINS
 
@@ -109,8 +109,10 @@ class Kpi(Declared):
         return tuple(dict.fromkeys(rollup for rollup in found if rollup is not None))
 
     @property
-    def uses_targets(self) -> bool:
-        return any(component.rollup is None for component in self.components.values())
+    def target_of(self) -> str | None:
+        """What the targets are for that it is made of; None when it is made of none."""
+        targets = (part.measure for part in self.components.values() if part.rollup is None)
+        return next(targets, None)
 
     def rounded(self, sums: Sums) -> Decimal | int | None:
         """The value, rounded half to even to the places of its unit."""
@@ -146,7 +148,7 @@ def return_on(cost: str, won: str) -> Callable[[Sums], Decimal | None]:
 
 
 def of(rollup: Rollup | None, *measures: str, **renamed: str) -> dict[str, Sum]:
-    """Components that are measures of one rollup, of the targets where it is None."""
+    """Components that are measures of one rollup, or of the targets for one where it is None."""
     names = {measure: measure for measure in measures} | renamed
     return {component: Sum(rollup, measure) for component, measure in names.items()}
 

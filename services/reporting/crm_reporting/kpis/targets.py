@@ -1,8 +1,8 @@
 """The targets that stand for a question's members.
 
-A target is set for a team or a person and a month. A team without one of its own has the sum of its
-sub-teams' and its people's; the company has the sum of its top teams' and of what is set for people
-without a team.
+A target is set for the company, a team or a person and a month, in sales or in receipts. A team
+without one of its own has the sum of its sub-teams' and its people's; the company without one has
+the sum of its top teams' and of what is set for people without a team.
 """
 
 from __future__ import annotations
@@ -28,10 +28,13 @@ class Standing(NamedTuple):
     target: Row[Any]
 
 
-def standing(question: Question) -> list[Standing]:
-    """The targets behind each member of the answer; one may stand behind several teams."""
+def standing(question: Question, measure: str) -> list[Standing]:
+    """The targets behind each member of the answer; one may stand behind several teams.
+
+    :param measure: what they are for: sales or receipts.
+    """
     found = []
-    for plan in _plans(question).values():
+    for plan in _plans(question, measure).values():
         if question.by == "person":
             pairs = plan.of_people(question)
         elif question.by == "team":
@@ -42,10 +45,10 @@ def standing(question: Question) -> list[Standing]:
     return found
 
 
-def read_targets(question: Question) -> dict[Key, dict[str, int]]:
+def read_targets(question: Question, measure: str) -> dict[Key, dict[str, int]]:
     """Target amounts by period, member and currency, as component ``target``."""
     found: dict[Key, dict[str, int]] = defaultdict(lambda: {"target": 0})
-    for member, target in standing(question):
+    for member, target in standing(question, measure):
         start = start_of(question.grain, target.month) if question.grain else None
         found[Key(start, member, target.currency or "")]["target"] += target.amount or 0
     return dict(found)
@@ -57,12 +60,15 @@ class _Plan:
     def __init__(self, question: Question, team_of: dict[str, str | None]) -> None:
         self._teams = question.teams
         self._team_of = team_of
+        self._of_company: Row[Any] | None = None
         self._of_team: dict[str, Row[Any]] = {}
         self._of_person: dict[str, Row[Any]] = {}
         self._people: dict[str | None, list[str]] = defaultdict(list)
 
     def add(self, target: Row[Any]) -> None:
-        if target.scope == "team":
+        if target.scope == "company":
+            self._of_company = target
+        elif target.scope == "team":
             self._of_team[target.member_id] = target
         else:
             self._of_person[target.member_id] = target
@@ -104,6 +110,8 @@ class _Plan:
 
     def of_all(self, question: Question) -> list[Row[Any]]:
         seen = question.visibility
+        if seen.teams is None and self._of_company is not None:
+            return [self._of_company]
         if seen.teams is None:
             tops = self._teams.top(self._of_team | dict.fromkeys(filter(None, self._people)))
             found = [target for team in tops for target in self._resolved(team)]
@@ -125,9 +133,10 @@ class _Plan:
         return [self._of_person[person] for person in self._people.get(team, ())]
 
 
-def _plans(question: Question) -> dict[tuple[date, str | None], _Plan]:
+def _plans(question: Question, measure: str) -> dict[tuple[date, str | None], _Plan]:
     table = STANDING["targets"]
-    statement = select(table).where(table.c.sequence > 0).order_by(table.c.month, table.c.id)
+    statement = select(table).where(table.c.sequence > 0, table.c.measure == measure)
+    statement = statement.order_by(table.c.month, table.c.id)
     if question.span.first is not None:
         statement = statement.where(table.c.month >= question.span.first.replace(day=1))
     if question.span.last is not None:

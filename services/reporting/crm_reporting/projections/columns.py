@@ -76,13 +76,64 @@ _CARRIED: Mapping[str, Sequence[str]] = {
         "team_id",
         "starts_on",
     ),
+    "orders": (
+        "number",
+        "account_id",
+        "campaign_id",
+        "owner_id",
+        "team_id",
+        "status",
+        "currency",
+        "total",
+        "placed_on",
+    ),
+    "receipts": (
+        "account_id",
+        "owner_id",
+        "team_id",
+        "status",
+        "currency",
+        "amount",
+        "received_on",
+        "method",
+    ),
+    "interactions": (
+        "kind",
+        "direction",
+        "account_id",
+        "owner_id",
+        "team_id",
+        "occurred_on",
+    ),
+    "life_cycles": ("customer_type", "stage", "owner_id", "team_id", "entered_on"),
+    "requests": (
+        "account_id",
+        "product_id",
+        "owner_id",
+        "team_id",
+        "opened_on",
+        "delivered_on",
+        "seconds_to_delivery",
+    ),
     "targets": ("scope", "member_id", "amount", "currency", "quantity"),
     "products": ("name", "series", "list_price", "currency", "active"),
 }
 """Table to the fields that its columns have the names of."""
 
-_DAYS = ("opened_on", "closed_on", "expected_close_on", "created_on", "resolved_on", "starts_on")
-_AMOUNTS = ("amount", "budget", "actual_cost", "list_price")
+_DAYS = (
+    "opened_on",
+    "closed_on",
+    "expected_close_on",
+    "created_on",
+    "resolved_on",
+    "starts_on",
+    "placed_on",
+    "received_on",
+    "occurred_on",
+    "entered_on",
+    "delivered_on",
+)
+_AMOUNTS = ("amount", "budget", "actual_cost", "list_price", "total")
 
 
 def ten_thousandths(amount: str) -> int:
@@ -113,7 +164,11 @@ def _resolution_seconds(ticket: Fields) -> int | None:
 _DERIVED: Mapping[str, Mapping[str, Callable[[Fields], Any]]] = {
     "opportunities": {"stage": lambda deal: stage_key(deal["pipeline"], deal["stage"])},
     "tickets": {"resolution_seconds": _resolution_seconds},
-    "targets": {"month": lambda target: date.fromisoformat(f"{target['month']}-01")},
+    "targets": {
+        "month": lambda target: date.fromisoformat(f"{target['month']}-01"),
+        # The first version of the event knows sales alone.
+        "measure": lambda target: target.get("measure", "sales"),
+    },
 }
 
 

@@ -20,6 +20,7 @@ from crm_reporting.projections.columns import Fields, columns_of
 from crm_reporting.projections.observations import Observation, Reader
 from crm_reporting.projections.rollups import (
     ACCOUNT_ATTRIBUTES,
+    RETURNS,
     ROLLUPS,
     STAGE_TIMES,
     STATUS_TIMES,
@@ -28,9 +29,22 @@ from crm_reporting.projections.rollups import (
 from crm_reporting.projections.sums import Sums
 from crm_reporting.projections.tables import STANDING, Tables
 
-STATES = ("opportunities", "tickets", "leads", "campaigns", "targets", "products", "accounts")
+STATES = (
+    "opportunities",
+    "tickets",
+    "leads",
+    "campaigns",
+    "orders",
+    "receipts",
+    "interactions",
+    "life_cycles",
+    "requests",
+    "targets",
+    "products",
+    "accounts",
+)
 """Accounts are last: which of them are needed is known when the others have been read."""
-_OF_ACCOUNTS = ("opportunities", "tickets")
+_OF_ACCOUNTS = ("opportunities", "tickets", "orders", "receipts", "interactions", "requests")
 
 _ROLLUPS_OF = {name: tuple(rollup for rollup in ROLLUPS if rollup.of == name) for name in STATES}
 _THROUGH_ACCOUNT = tuple(rollup for rollup in ROLLUPS if rollup.through_account)
@@ -147,14 +161,14 @@ class Projection:
     def _add_facts(
         self, connection: Connection, facts: Mapping[str, Mapping[Any, Fields]], sums: Sums
     ) -> None:
-        for rollup in (STAGE_TIMES, STATUS_TIMES):
-            moves = facts.get(rollup.of)
-            if not moves:
+        for rollup in (STAGE_TIMES, STATUS_TIMES, RETURNS):
+            told = facts.get(rollup.of)
+            if not told:
                 continue
-            names = ("id", *next(iter(moves.values())))
-            rows = [(id_, *moves[id_].values()) for id_ in sorted(moves)]
+            names = ("id", *next(iter(told.values())))
+            rows = [(id_, *told[id_].values()) for id_ in sorted(told)]
             for (id_,) in bulk.insert_new(connection, self._tables[rollup.of], names, rows):
-                sums.replace(rollup, None, moves[id_])
+                sums.replace(rollup, None, told[id_])
         if stages := facts.get("pipeline_stages"):
             table = self._tables["pipeline_stages"]
             bulk.insert_new(connection, table, tuple(table.c.keys()), sorted(stages))

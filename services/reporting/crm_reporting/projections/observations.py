@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from crm_chassis.events import Event
-from crm_reporting.projections.columns import Fields, stage_key
+from crm_reporting.projections.columns import Fields, stage_key, ten_thousandths
 from crm_reporting.projections.rollups import LEAD, OPPORTUNITY, PROSPECT, WON
 
 
@@ -82,13 +82,17 @@ class Reader:
             "crm.sales.target": _alone("targets"),
             "crm.sales.product": _alone("products"),
             "crm.customer.account": _alone("accounts"),
+            "crm.customer.interaction": _of_account("interactions"),
+            "crm.customer.lifecycle": _life_cycle,
             "crm.marketing.campaign": _alone("campaigns"),
-            "crm.service-desk.ticket": _ticket,
-            "crm.customer.contact": _archived_only,
+            "crm.service-desk.ticket": _of_account("tickets"),
+            "crm.sales.order": _order,
+            "crm.sales.receipt": _of_account("receipts"),
+            "crm.sales.request": _of_account("requests"),
         }
 
     def knows(self, event_type: str) -> bool:
-        """True for the events that can be read."""
+        """True for the events that a projection is made of; the others are only archived."""
         return _aggregate(event_type)[0] in self._read
 
     def read(self, events: Sequence[Event]) -> Batch:
@@ -96,7 +100,8 @@ class Reader:
         batch = Batch()
         for event in events:
             aggregate, verb = _aggregate(event.type)
-            self._read[aggregate](event, verb, batch)
+            if read := self._read.get(aggregate):
+                read(event, verb, batch)
         return batch
 
     def _opportunity(self, event: Event, verb: str, batch: Batch) -> None:
@@ -107,11 +112,13 @@ class Reader:
         reached = order if kind in ("open", "won") else 0
         change = data.get("change", {})
         if verb in _LEAVES_OPEN_STAGE:
-            reached = max(reached, change["from_stage_order"])
+            left = change.get("from_pipeline", pipeline)
+            if left == pipeline:
+                reached = max(reached, change["from_stage_order"])
             day = data["closed_on"] if kind in ("won", "lost") else None
             move = {
                 "opportunity_id": event.subject,
-                "from_stage": stage_key(pipeline, change["from_stage"]),
+                "from_stage": stage_key(left, change["from_stage"]),
                 "to_stage": stage_key(pipeline, change["to_stage"]),
                 "seconds": change["seconds_in_stage"],
             }
@@ -167,12 +174,35 @@ def _alone(table: str) -> Callable[[Event, str, Batch], None]:
     return read
 
 
-def _ticket(event: Event, _verb: str, batch: Batch) -> None:
-    data = event.data
-    batch.observe("tickets", event.subject, Observation(event.sequence, data))
-    if data["account_id"]:
-        batch.observe("accounts", data["account_id"], Observation())
+def _of_account(table: str) -> Callable[[Event, str, Batch], None]:
+    """Reads an event that tells of its own aggregate and names its account."""
+
+    def read(event: Event, _verb: str, batch: Batch) -> None:
+        batch.observe(table, event.subject, Observation(event.sequence, event.data))
+        if account := event.data["account_id"]:
+            batch.observe("accounts", account, Observation())
+
+    return read
 
 
-def _archived_only(_event: Event, _verb: str, _batch: Batch) -> None:
-    """No projection needs it yet; one that will is rebuilt from the archive."""
+_read_order = _of_account("orders")
+
+
+def _order(event: Event, verb: str, batch: Batch) -> None:
+    _read_order(event, verb, batch)
+    if verb == "returned":
+        data, change = event.data, event.data["change"]
+        returned = {
+            "order_id": event.subject,
+            "amount": ten_thousandths(change["amount"]),
+            "currency": data["currency"],
+            "returned_on": date.fromisoformat(change["returned_on"]),
+            "owner_id": data["owner_id"],
+            "team_id": data["team_id"],
+        }
+        batch.add("order_returns", change["return_id"], returned)
+
+
+def _life_cycle(event: Event, _verb: str, batch: Batch) -> None:
+    data = {**event.data, "entered_on": event.data["change"]["on"]}
+    batch.observe("life_cycles", event.subject, Observation(event.sequence, data))

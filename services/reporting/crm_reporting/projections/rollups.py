@@ -142,8 +142,25 @@ def _resolved(ticket: Row) -> Measures:
     return 1, seconds or 0, int(seconds is not None)
 
 
+def _delivered(request: Row) -> Measures:
+    seconds = request["seconds_to_delivery"]
+    return 1, seconds or 0, int(seconds is not None)
+
+
 def _campaign(campaign: Row) -> Measures:
     return 1, campaign["budget"] or 0, campaign["actual_cost"] or 0
+
+
+def _order(order: Row) -> Measures:
+    return 1, order["total"] or 0
+
+
+def _returned(goods: Row) -> Measures:
+    return 1, goods["amount"]
+
+
+def _received(receipt: Row) -> Measures:
+    return 1, receipt["amount"] or 0
 
 
 def _move(move: Row) -> Measures:
@@ -157,6 +174,7 @@ _DEAL = {
     "campaign": "campaign_id",
 }
 _TICKET = {"account": "account_id", "type": "type", "priority": "priority", "channel": "channel"}
+_REQUEST = {"account": "account_id", "product": "product_id"}
 
 CLOSED_DEALS = Rollup(
     name="rollup_closed_deals",
@@ -272,6 +290,73 @@ CAMPAIGNS = Rollup(
     amounts=frozenset({"budget", "cost"}),
     measured=_campaign,
 )
+ORDERS = Rollup(
+    name="rollup_orders",
+    of="orders",
+    day="placed_on",
+    dimensions={"account": "account_id", "campaign": "campaign_id"},
+    through_account=True,
+    measures=("count", "value"),
+    amounts=frozenset({"value"}),
+    only={"status": ("placed", "paid", "fulfilled", "completed")},
+    measured=_order,
+)
+RETURNS = Rollup(
+    name="rollup_returns",
+    of="order_returns",
+    day="returned_on",
+    measures=("count", "value"),
+    amounts=frozenset({"value"}),
+    measured=_returned,
+)
+RECEIPTS = Rollup(
+    name="rollup_receipts",
+    of="receipts",
+    day="received_on",
+    dimensions={"account": "account_id", "method": "method"},
+    through_account=True,
+    measures=("count", "value"),
+    amounts=frozenset({"value"}),
+    only={"status": ("recorded",)},
+    measured=_received,
+)
+INTERACTIONS = Rollup(
+    name="rollup_interactions",
+    of="interactions",
+    day="occurred_on",
+    dimensions={"kind": "kind", "account": "account_id", "direction": "direction"},
+    through_account=True,
+    measures=("count",),
+    measured=_one,
+)
+LIFE_CYCLES = Rollup(
+    name="rollup_life_cycles",
+    of="life_cycles",
+    day="entered_on",
+    grains=(MONTH,),
+    dimensions={"life_cycle": "stage", "customer_type": "customer_type"},
+    measures=("count",),
+    measured=_one,
+)
+REQUESTS = Rollup(
+    name="rollup_requests",
+    of="requests",
+    day="opened_on",
+    dimensions=_REQUEST,
+    through_account=True,
+    measures=("count",),
+    measured=_one,
+)
+DELIVERED_REQUESTS = Rollup(
+    name="rollup_delivered_requests",
+    of="requests",
+    day="delivered_on",
+    dimensions=_REQUEST,
+    through_account=True,
+    measures=("count", "seconds", "timed"),
+    dated_only=True,
+    measured=_delivered,
+)
 
 ROLLUPS = (
     CLOSED_DEALS,
@@ -284,5 +369,12 @@ ROLLUPS = (
     OPENED_TICKETS,
     RESOLVED_TICKETS,
     CAMPAIGNS,
+    ORDERS,
+    RETURNS,
+    RECEIPTS,
+    INTERACTIONS,
+    LIFE_CYCLES,
+    REQUESTS,
+    DELIVERED_REQUESTS,
 )
 """In the order in which a batch writes them, which is the same for all workers."""

@@ -133,8 +133,65 @@ _state(
     Index("campaigns_starts_on", "starts_on", "id"),
 )
 _state(
+    "orders",
+    _text("number", 40),
+    _id("account_id"),
+    _id("campaign_id"),
+    _id("owner_id"),
+    _id("team_id"),
+    _text("status", 10),
+    _text("currency", 3),
+    Column("total", BigInteger),
+    Column("placed_on", Date),
+    Index("orders_placed_on", "placed_on", "id"),
+)
+_state(
+    "receipts",
+    _id("account_id"),
+    _id("owner_id"),
+    _id("team_id"),
+    _text("status", 10),
+    _text("currency", 3),
+    Column("amount", BigInteger),
+    Column("received_on", Date),
+    _text("method", 100),
+    Index("receipts_received_on", "received_on", "id"),
+)
+_state(
+    "interactions",
+    _text("kind", 20),
+    _text("direction", 10),
+    _id("account_id"),
+    _id("owner_id"),
+    _id("team_id"),
+    Column("occurred_on", Date),
+    Index("interactions_occurred_on", "occurred_on", "id"),
+)
+_state(
+    "life_cycles",
+    _text("customer_type", 10),
+    _text("stage", 20),
+    _id("owner_id"),
+    _id("team_id"),
+    Column("entered_on", Date),
+    Index("life_cycles_entered_on", "entered_on", "id"),
+)
+_state(
+    "requests",
+    _id("account_id"),
+    _id("product_id"),
+    _id("owner_id"),
+    _id("team_id"),
+    Column("opened_on", Date),
+    Column("delivered_on", Date),
+    Column("seconds_to_delivery", BigInteger),
+    Index("requests_opened_on", "opened_on", "id"),
+    Index("requests_delivered_on", "delivered_on", "id"),
+)
+_state(
     "targets",
     _text("scope", 10),
+    Column("measure", String(10), nullable=False, server_default="sales"),
     _id("member_id"),
     Column("month", Date),
     Column("amount", BigInteger),
@@ -171,6 +228,19 @@ def _moves(name: str, of: str, state: str) -> Table:
 
 _moves("stage_moves", "opportunity_id", "stage")
 _moves("lead_moves", "lead_id", "status")
+
+Table(
+    "order_returns",
+    metadata,
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("order_id", Uuid(as_uuid=False), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    _text("currency", 3),
+    Column("returned_on", Date, nullable=False),
+    _id("owner_id"),
+    _id("team_id"),
+    Index("order_returns_returned_on", "returned_on", "id"),
+)
 
 Table(
     "pipeline_stages",
