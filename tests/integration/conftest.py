@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crm_local.testing import Running, embedded_platform, process_platform
+from crm_local.testing import Person, Running, embedded_platform, process_platform
+
+WAYS = ("embedded", "servers")
 
 
-@pytest.fixture(scope="module", params=["embedded", "servers"])
-def platform(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Running]:
-    """An empty platform, once in each way to run."""
-    folder = tmp_path_factory.mktemp("platform")
+@contextmanager
+def started(request: pytest.FixtureRequest, folder: Path) -> Iterator[Running]:
     if request.param == "embedded":
         with embedded_platform(folder) as running:
             yield running
@@ -25,6 +25,29 @@ def platform(
     rabbitmq = request.getfixturevalue("rabbitmq")
     with process_platform(folder, postgres, rabbitmq) as running:
         yield running
+
+
+@pytest.fixture(scope="session", params=WAYS)
+def platform(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """A platform that tests share, once in each way to run: what one made, others may find."""
+    with started(request, tmp_path_factory.mktemp("platform")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def empty_platform(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """A platform with nothing in it, for one module, once in each way to run."""
+    with started(request, tmp_path_factory.mktemp("empty")) as running:
+        yield running
+
+
+@pytest.fixture
+def admin(platform: Running) -> Person:
+    return platform.administrator()
 
 
 @pytest.fixture

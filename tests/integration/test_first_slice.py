@@ -10,62 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
-import pytest
 import urllib3
 
-from crm_local.testing import Running
+from crm_local.testing import Person, Running
 
-REP_PASSWORD = "a long enough password"
 ASKED = {"from": "2026-01-01", "to": "2026-12-31"}
-
-
-class Person:
-    """A user who sends requests as they are, and sees the answers as they come."""
-
-    def __init__(self, address: str, token: str) -> None:
-        self._address = address
-        self._headers = {"Authorization": f"Bearer {token}"}
-        self._pool = urllib3.PoolManager(maxsize=50, retries=False, timeout=30)
-
-    def send(
-        self, method: str, path: str, json: object = None, version: int | None = None, **more: Any
-    ) -> urllib3.BaseHTTPResponse:
-        headers = dict(self._headers) | more.pop("headers", {})
-        if version is not None:
-            headers["If-Match"] = f'"{version}"'
-        body = {"json": json} if json is not None else {}
-        return self._pool.request(
-            method, f"{self._address}/api/{path}", headers=headers, **body, **more
-        )
-
-    def ok(self, method: str, path: str, json: object = None, **more: Any) -> Any:
-        answer = self.send(method, path, json, **more)
-        assert answer.status < 300, answer.data
-        return answer.json()
-
-
-@pytest.fixture(scope="module")
-def admin(platform: Running) -> Person:
-    return Person(platform.address, platform.access_token())
-
-
-def new_person(platform: Running, admin: Person, role: str, team: str | None) -> tuple[Person, str]:
-    email = f"{uuid.uuid4().hex}@example.com"
-    body = {
-        "name": "韩梅梅",
-        "email": email,
-        "team_id": team,
-        "roles": [role],
-    }
-    user = admin.ok("POST", "identity/v1/users", body)
-    password = {"password": REP_PASSWORD}
-    assert admin.send("PUT", f"identity/v1/users/{user['id']}/password", password).status == 204
-    return Person(platform.address, platform.access_token(email, REP_PASSWORD)), user["id"]
-
-
-def new_team(admin: Person, name: str) -> str:
-    root = admin.ok("GET", "identity/v1/me")["team"]["id"]
-    return str(admin.ok("POST", "identity/v1/teams", {"name": name, "parent_id": root})["id"])
 
 
 def kpi(person: Person, name: str, **asked: str) -> Any:
@@ -76,8 +25,8 @@ def kpi(person: Person, name: str, **asked: str) -> Any:
 def test_a_lead_becomes_a_deal_and_the_kpi_moves(
     platform: Running, admin: Person, eventually: Callable[..., Any]
 ) -> None:
-    team = new_team(admin, "华东 team")
-    rep, rep_id = new_person(platform, admin, "sales_rep", team)
+    team = platform.found_team("华东 team")
+    rep = platform.hire("sales_rep", team)
     campaign = admin.ok(
         "POST",
         "marketing/v1/campaigns",
@@ -116,20 +65,20 @@ def test_a_lead_becomes_a_deal_and_the_kpi_moves(
 
     path = f"sales/v1/opportunities/{made['opportunity_id']}"
     proposal = rep.ok("PUT", f"{path}/stage", {"stage": "proposal"}, version=1)
-    eventually(lambda: pipeline_of(admin, rep_id), ("12000.00", "6000.00"))
+    eventually(lambda: pipeline_of(admin, rep.id), ("12000.00", "6000.00"))
     won = {"closed_on": "2026-11-22", "amount": "11000.00"}
     rep.ok("POST", f"{path}/win", won, version=proposal["version"])
 
-    eventually(lambda: value_of(admin, "sales", "person", rep_id), "11000.00")
-    assert value_of(admin, "won_count", "person", rep_id) == 1
+    eventually(lambda: value_of(admin, "sales", "person", rep.id), "11000.00")
+    assert value_of(admin, "won_count", "person", rep.id) == 1
     assert value_of(admin, "sales", "team", team) == "11000.00"
     eventually(lambda: value_of(admin, "sales", "industry", "finance"), "11000.00")
     assert value_of(admin, "sales", "source", "fair") == "11000.00"
-    assert pipeline_of(admin, rep_id) == (None, None)
+    assert pipeline_of(admin, rep.id) == (None, None)
     assert value_of(admin, "campaign_won_value", "campaign", campaign["id"]) == "11000.00"
     facts = admin.ok(
         "GET",
-        f"reporting/v1/kpis/sales/facts?from=2026-01-01&to=2026-12-31&by=person&member={rep_id}",
+        f"reporting/v1/kpis/sales/facts?from=2026-01-01&to=2026-12-31&by=person&member={rep.id}",
     )
     assert [fact["id"] for fact in facts["items"]] == [made["opportunity_id"]]
 
@@ -155,8 +104,7 @@ def pipeline_of(person: Person, member: str) -> tuple[Any, Any]:
 def test_the_sales_report_of_the_worked_example(
     platform: Running, admin: Person, eventually: Callable[..., Any]
 ) -> None:
-    team = new_team(admin, "Report team")
-    _, seller = new_person(platform, admin, "sales_rep", team)
+    seller = platform.hire("sales_rep", platform.found_team("Report team")).id
     for number, month in enumerate(("2022-09", "2022-10", "2022-11")):
         admin.ok(
             "PUT",
@@ -244,9 +192,10 @@ def problem(answer: urllib3.BaseHTTPResponse) -> tuple[int, str]:
     return answer.status, answer.json()["type"].rpartition(":")[2]
 
 
-def test_others_records_are_not_there(platform: Running, admin: Person) -> None:
-    one, _ = new_person(platform, admin, "sales_rep", new_team(admin, "One"))
-    other, _ = new_person(platform, admin, "sales_rep", new_team(admin, "Other"))
+def test_others_records_are_not_there(platform: Running) -> None:
+    one, other = (
+        platform.hire("sales_rep", platform.found_team(name)) for name in ("One", "Other")
+    )
     lead = one.ok("POST", "sales/v1/leads", {"name": "Mine"})
     assert problem(other.send("GET", f"sales/v1/leads/{lead['id']}")) == (404, "not-found")
     assert (

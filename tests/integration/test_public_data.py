@@ -75,16 +75,16 @@ def take_in(client: Client, file: tuple[str, str, str]) -> imports.ImportJob:
 
 
 @pytest.fixture(scope="module")
-def filled(platform: Running) -> Running:
+def filled(empty_platform: Running) -> Running:
     """The platform with the data set in it; processes are killed in the middle of it."""
-    client = platform.client()
+    client = empty_platform.client()
     for file in FILES[:-1]:
         take_in(client, file)
-    if isinstance(platform.inside, ProcessPlatform):
-        import_with_a_kill(client, platform.inside)
+    if isinstance(empty_platform.inside, ProcessPlatform):
+        import_with_a_kill(client, empty_platform.inside)
     else:
         take_in(client, FILES[-1])
-    return platform
+    return empty_platform
 
 
 def import_with_a_kill(client: Client, inside: ProcessPlatform) -> None:

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -190,6 +191,7 @@ class ProcessPlatform:
             "DATABASE_URL": self.databases[name],
             "BROKER_URL": self._accounts[name],
             "TOKEN_KEYS": f"http://127.0.0.1:{self._ports['gateway']}/api/auth/keys",
+            "ATTACHMENTS_DIR": str(self._folder / "attachments"),
             "LOG_LEVEL": "WARNING",
             "SEALING_KEY": self._sealing_key,
             bind: f"127.0.0.1:{port}",
@@ -216,6 +218,14 @@ class ProcessPlatform:
         self.workers[name].append(worker)
         worker.start()
         return worker
+
+    def set_clock_ahead(self, name: str, ahead: timedelta) -> None:
+        """Start the workers of a service anew, with their schedulers ahead of the time."""
+        for worker in self.workers[name]:
+            worker.stop()
+            worker.environment["CLOCK_AHEAD_SECONDS"] = str(round(ahead.total_seconds()))
+            worker.start()
+            worker.wait_ready()
 
     def run(self, name: str, *command: str) -> str:
         """Run a command of a service to its end.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import urllib3
 
@@ -13,12 +16,51 @@ from crm_chassis.broker import topology
 from crm_chassis.telemetry import Telemetry
 from crm_chassis.testing_servers import PostgresServer, RabbitServer
 from crm_client.client import Client
-from crm_client.tokens import PasswordGrant
+from crm_client.tokens import ClientGrant, Grant, PasswordGrant
 from crm_contracts import catalogue
 from crm_local.platform import Options, Platform
 from crm_local.processes import MODULES, ProcessPlatform, service_accounts
 
 EMAIL, PASSWORD = "admin@example.com", "correct horse battery staple"
+
+
+class Person:
+    """A user or a program that sends requests as they are, and sees the answers as they come.
+
+    :ivar id: its key at the gateway; empty for the administrator.
+    """
+
+    def __init__(self, address: str, token: str, id_: str = "") -> None:
+        self.id = id_
+        self._address = address
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._pool = urllib3.PoolManager(maxsize=50, retries=False, timeout=30)
+
+    def send(
+        self, method: str, path: str, json: object = None, version: int | None = None, **more: Any
+    ) -> urllib3.BaseHTTPResponse:
+        """:param path: behind ``/api/``. :param version: what ``If-Match`` says."""
+        headers = dict(self._headers) | more.pop("headers", {})
+        if version is not None:
+            headers["If-Match"] = f'"{version}"'
+        body = {"json": json} if json is not None else {}
+        return self._pool.request(
+            method, f"{self._address}/api/{path}", headers=headers, **body, **more
+        )
+
+    def ok(
+        self, method: str, path: str, json: object = None, version: int | None = None, **more: Any
+    ) -> Any:
+        """The body of an answer that has to be a good one."""
+        answer = self.send(method, path, json, version, **more)
+        assert answer.status < 300, (method, path, answer.status, answer.data)
+        return answer.json()
+
+    def get(self, path: str) -> Any:
+        return self.ok("GET", path)
+
+    def post(self, path: str, json: object = None, version: int | None = None) -> Any:
+        return self.ok("POST", path, json, version)
 
 
 @dataclass
@@ -35,6 +77,15 @@ class Running:
     def embedded(self) -> bool:
         return isinstance(self.inside, Platform)
 
+    @contextmanager
+    def clock_ahead(self, service: str, ahead: timedelta) -> Iterator[None]:
+        """Within it, the timers of a service fire as if it were so much later."""
+        self.inside.set_clock_ahead(service, ahead)
+        try:
+            yield
+        finally:
+            self.inside.set_clock_ahead(service, timedelta(0))
+
     def client(self, email: str = EMAIL, password: str = PASSWORD) -> Client:
         """A signed-in client."""
         client = Client(self.address)
@@ -43,10 +94,47 @@ class Running:
 
     def access_token(self, email: str = EMAIL, password: str = PASSWORD) -> str:
         """A fresh access token, for requests that the client would not send."""
-        form = PasswordGrant(email, password).form()
+        return self._token(PasswordGrant(email, password))
+
+    def _token(self, grant: Grant) -> str:
         url = f"{self.address}/api/auth/token"
-        answer = urllib3.PoolManager().request("POST", url, fields=form, encode_multipart=False)
+        fields = grant.form()
+        answer = urllib3.PoolManager().request("POST", url, fields=fields, encode_multipart=False)
         return str(answer.json()["access_token"])
+
+    def administrator(self) -> Person:
+        return Person(self.address, self.access_token())
+
+    def found_team(self, name: str) -> str:
+        """Make a team below the company.
+
+        :returns: its key.
+        """
+        admin = self.administrator()
+        root = admin.get("identity/v1/me")["team"]["id"]
+        return str(admin.post("identity/v1/teams", {"name": name, "parent_id": root})["id"])
+
+    def hire(self, role: str, team: str | None, name: str = "韩梅梅") -> Person:
+        """A new user with a role, signed in."""
+        admin = self.administrator()
+        email = f"{uuid.uuid4().hex}@example.com"
+        body = {"name": name, "email": email, "team_id": team, "roles": [role]}
+        user = admin.post("identity/v1/users", body)
+        password = {"password": PASSWORD}
+        answer = admin.send("PUT", f"identity/v1/users/{user['id']}/password", password)
+        assert answer.status == 204, answer.data
+        return Person(self.address, self.access_token(email, PASSWORD), user["id"])
+
+    def register(self, name: str, grants: Mapping[str, str]) -> Person:
+        """A new API client, signed in.
+
+        :param grants: all that it may do, permission to scope.
+        """
+        admin = self.administrator()
+        client = admin.post("identity/v1/clients", {"name": name, "own_grants": dict(grants)})
+        secret = admin.post(f"identity/v1/clients/{client['id']}/secret")["client_secret"]
+        grant = ClientGrant(client["id"], secret)
+        return Person(self.address, self._token(grant), client["id"])
 
 
 @contextmanager
