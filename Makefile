@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PACKAGES := shared gateway services/customer services/sales services/marketing services/service-desk services/reporting clients/python deploy/local
+PROCESSES ?= 2
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: help run test check bench format clean
@@ -24,8 +25,8 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 run: $(VENV)/.run ## start the whole platform here (PORT, HOST, DATA_DIR, ADMIN_EMAIL, ADMIN_PASSWORD, SAMPLE=0)
 	$(BIN)/python -m crm_local
 
-test: $(VENV)/.dev ## run every test (REQUIRE_SERVERS=1: fail, not skip, where RabbitMQ or PostgreSQL is missing)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.dev ## run every test (REQUIRE_SERVERS=1: fail, not skip, where RabbitMQ or PostgreSQL is missing; PROCESSES)
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev ## lint, types, import rules
 	$(BIN)/ruff check .
