@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from notes_service import Note
 from sqlalchemy import delete, select
 
-from crm_chassis.database import new_id
 from crm_chassis.testing_harness import Caller, Harness, problem_fields
 
 SORTS = ("title", "price", "rank", "day", "remind_at")
@@ -114,7 +113,7 @@ def forged(*parts: Any) -> str:
 
 
 class TestCursors:
-    KEY = new_id()
+    KEY = "0193a000-0000-7000-8000-000000000001"
 
     @pytest.fixture(autouse=True)
     def _rows(self, kept):

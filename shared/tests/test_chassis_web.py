@@ -68,7 +68,7 @@ class TestProblems:
             ({**NOTE, "remind_at": "0001-01-01T00:00:00+08:00"}, ["remind_at"]),
             ({**NOTE, "day": "31.01.2026"}, ["day"]),
             ({**NOTE, "owner_id": 7}, ["owner_id"]),
-            ({**NOTE, "owner_id": new_id()}, ["owner_id"]),
+            ({**NOTE, "owner_id": "0193a000-0000-7000-8000-000000000001"}, ["owner_id"]),
             ([], ["body"]),
             ("Buy milk", ["body"]),
             (7, ["body"]),
