@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pika
@@ -84,9 +85,10 @@ def test_postgres_keeps_its_data_and_address(own_postgres, end):
 
 
 def test_cleaning_drops_databases_in_use_and_their_roles(postgres):
-    url = postgres.create_database("sales")
+    tenant = replace(postgres, _databases=[])  # those of other tests are not its to drop
+    url = tenant.create_database("sales")
     with connect(url), connect(postgres.admin_url) as admin:
-        postgres.clean()
+        tenant.clean()
         left = admin.execute(
             "SELECT datname FROM pg_database WHERE datname = %(name)s"
             " UNION ALL SELECT rolname FROM pg_roles WHERE rolname = %(name)s",
