@@ -12,8 +12,8 @@ class Lines(TypeDecorator[list[str]]):
     """Short texts without line breaks, stored as one text: a line each.
 
     One column serves reading and searching, so that what is found is never behind what is stored.
-    ``icontains`` finds a part of any of the texts and ``holds`` a whole one; on PostgreSQL one
-    trigram index on the lower-case text serves both.
+    ``icontains`` finds a part of any of the texts and ``holds`` a whole one, by reading the rows;
+    :mod:`crm_customer.search` has an index.
     """
 
     impl = Text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Integer, bindparam, or_, true
+from sqlalchemy import Boolean, ColumnElement, Integer, bindparam, false, or_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -113,7 +113,7 @@ def contains(model: type[Searchable], phone_right: str) -> Callable[[str], Colum
     def condition(text: str) -> ColumnElement[bool]:
         wanted = folded(text)
         if not wanted:
-            return true()
+            return false()
         found = text_holds(model, terms.inside(wanted))
         number = number_in(text)
         if number and current_principal().may(phone_right):

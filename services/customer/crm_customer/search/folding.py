@@ -62,8 +62,11 @@ def unfolded_digits(phone: str, place: int, length: int) -> tuple[int, int]:
 
 def number_in(query: str) -> str:
     """The digits of a query that may be part of a telephone number; empty when it may not."""
-    digits = digits_of(query) if set(query) <= _NUMBER_SIGNS else ""
-    return digits if len(digits) >= LEAST_DIGITS else ""
+    if not set(query) <= _NUMBER_SIGNS:
+        return ""
+    abroad, typed = digits_of(query), "".join(filter(str.isdecimal, query))
+    # The zeros before may be those of a long-distance call, or part of the last four digits.
+    return next((digits for digits in (abroad, typed) if len(digits) >= LEAST_DIGITS), "")
 
 
 def is_letter(text: str) -> bool:

@@ -41,14 +41,14 @@ def terms_of(texts: Iterable[str], phones: Iterable[str], tags: Iterable[str]) -
     found = {_TAG + tag for tag in tags}
     for text in texts:
         found.add(_WHOLE + text)
-        found.update(_START + text[:size] for size in (1, 2, 3))
-        for place in word_starts(text)[1:]:
-            found.update(_WORD + text[place : place + size] for size in (1, 2, 3))
+        for place in word_starts(text):
+            mark, begun = _WORD if place else _START, text[place : place + 3]
+            found.update((mark + begun[:1], mark + begun[:2], mark + begun))
         if text.isascii():
-            found.update(text[place : place + 3] for place in range(len(text) - 2))
+            found.update([text[place : place + 3] for place in range(len(text) - 2)])
         else:
-            found.update(character for character in text if character >= IDEOGRAPHS)
-            found.update(term for _, term in _placed(text))
+            found.update([character for character in text if character >= IDEOGRAPHS])
+            found.update([term for _, term in _placed(text)])
     for digits in phones:
         found.add(_WHOLE + _PHONE + digits)
         found.update(_digit_groups(digits))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
+from itertools import groupby
 from xml.sax.saxutils import escape
 
-import reportlab
+from fontpkg_noto_sans import ROOT
 from reportlab.lib import colors
 from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
@@ -25,10 +24,8 @@ from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, T
 from crm_sales.pricing import minor_unit
 from crm_sales.quotes.models import Quote, QuoteLine
 
-_LATIN, _EAST_ASIAN = "Vera", "STSong-Light"
-# Vera, which comes with reportlab, knows the Latin alphabets. For all else the viewer's own
-# Chinese font is named and not sent along: it would make each document megabytes long.
-_NOT_LATIN = re.compile("[^\u0000-\u017f\u2010-\u2026\u20ac]+")
+_OWN, _EAST_ASIAN = "Noto Sans", "STSong-Light"
+_FILE = ROOT / "files" / "NotoSans[wdth,wght].ttf"
 _COLUMNS = (("Item", 74), ("Quantity", 20), ("Price", 28), ("Off", 16), ("Tax", 16), ("Total", 28))
 
 
@@ -46,23 +43,32 @@ class Parties:
 
 
 @cache
-def _fonts() -> None:
-    folder = Path(reportlab.__file__).parent / "fonts"
-    pdfmetrics.registerFont(TTFont(_LATIN, str(folder / "Vera.ttf")))
+def _characters() -> Container[int]:
+    """What the document's own font has, once the fonts are registered.
+
+    For all else the viewer's Chinese font is named, not sent along: each document would be
+    megabytes long.
+    """
+    pdfmetrics.registerFont(TTFont(_OWN, str(_FILE)))
     pdfmetrics.registerFont(UnicodeCIDFont(_EAST_ASIAN))
+    own: Container[int] = pdfmetrics.getFont(_OWN).face.charToGlyph
+    return own
 
 
-_BODY = ParagraphStyle("body", fontName=_LATIN, fontSize=9, leading=13, wordWrap="CJK")
+_BODY = ParagraphStyle("body", fontName=_OWN, fontSize=9, leading=13, wordWrap="CJK")
 _RIGHT = ParagraphStyle("right", parent=_BODY, alignment=TA_RIGHT)
 _TITLE = ParagraphStyle("title", parent=_BODY, fontSize=18, leading=24)
 
 
 def _paragraph(text: str, style: ParagraphStyle = _BODY) -> Paragraph:
     """Text in fonts that have its characters; nothing in it is taken for markup."""
-    marked = _NOT_LATIN.sub(
-        lambda run: f'<font name="{_EAST_ASIAN}">{run.group()}</font>', escape(text)
-    )
-    return Paragraph(marked.replace("\n", "<br/>"), style)
+    own = _characters()
+    runs = groupby(text, lambda character: ord(character) in own)
+    return Paragraph("".join(_marked("".join(run), is_own) for is_own, run in runs), style)
+
+
+def _marked(text: str, is_own: bool) -> str:
+    return escape(text) if is_own else f'<font name="{_EAST_ASIAN}">{escape(text)}</font>'
 
 
 def _figure(value: Decimal) -> str:
@@ -76,7 +82,6 @@ def _money(amount: Decimal, currency: str) -> str:
 
 def render(quote: Quote, parties: Parties) -> bytes:
     """The quote as a PDF of A4 pages."""
-    _fonts()
     written = io.BytesIO()
     document = SimpleDocTemplate(
         written,
