@@ -17,7 +17,19 @@ from bench.figures import Figure, Run
 from bench.servers import servers
 from crm_chassis.testing_servers import Unavailable
 
-BENCHMARKS = ("relay", "consumer", "freshness", "api", "kpis", "embedded", "outbox")
+BENCHMARKS = (
+    "relay",
+    "consumer",
+    "freshness",
+    "api",
+    "kpis",
+    "embedded",
+    "outbox",
+    "duplicates",
+    "overview",
+    "search",
+    "imports",
+)
 """Each is a module here with ``run(Run) -> list[Figure]``."""
 
 

@@ -36,6 +36,8 @@ _HALF = Target("at least", 0.5, "ratio")
 _KEPT = Target("at least", 0.6, "ratio")
 _ADDED = Target("at most", 2.0)
 
+_ONE_MORE = {**NEW_ACCOUNT, "accept_duplicate": "It is the same each time."}
+
 
 @dataclass(frozen=True, slots=True)
 class _Operation:
@@ -100,7 +102,7 @@ def run(run: Run) -> list[Figure]:
         ids = _fill(platform)
         figures = []
         for operation in (
-            _Operation("create", "POST", ["/v1/accounts"], 201, NEW_ACCOUNT),
+            _Operation("create", "POST", ["/v1/accounts"], 201, _ONE_MORE),
             _Operation("get", "GET", [f"/v1/accounts/{id_}" for id_ in ids], 200),
             _Operation("list", "GET", ["/v1/accounts?limit=25"], 200),
         ):

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
+import orjson
 import psycopg
 import uuid_utils.compat
 from psycopg.types.string import TextLoader
@@ -166,7 +167,7 @@ def _configure_postgres(engine: Engine) -> None:
 _LEAST_TO_COPY = 50
 _PARAMETER = r"%\((\w+)\)s(?:::[A-Z ]+(?:\([\d, ]+\))?)?"
 _PLAIN_INSERT = re.compile(
-    rf"INSERT INTO (\S+) \(([^()]+)\) VALUES \(({_PARAMETER}(?:, {_PARAMETER})*)\)"
+    rf"INSERT INTO (\S+) \(([^()]+)\) VALUES \(({_PARAMETER}(?:, {_PARAMETER})*)\)"  # noqa: S608  # a pattern
 )
 """An INSERT of parameters and nothing else: no SQL expression, ON CONFLICT or RETURNING."""
 
@@ -192,13 +193,21 @@ def _insert_by_copy(
     return True
 
 
+def _json_text(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+_JSON: dict[str, Any] = {"json_serializer": _json_text, "json_deserializer": orjson.loads}
+"""Several times as fast as Python's own, which are what SQLAlchemy takes."""
+
+
 def make_engine(url: str, pool_size: int = 10) -> Engine:
     """An engine for PostgreSQL or SQLite.
 
     :param pool_size: connections kept; at least the number of threads that use the engine.
     """
     if url.startswith("sqlite"):
-        engine = create_engine(url, pool_size=pool_size, max_overflow=10)
+        engine = create_engine(url, pool_size=pool_size, max_overflow=10, **_JSON)
         _configure_sqlite(engine)
         return engine
     engine = create_engine(
@@ -209,6 +218,7 @@ def make_engine(url: str, pool_size: int = 10) -> Engine:
         pool_recycle=1800,
         # The planner may take a short query for a long one, and compiling it takes 0.1 s.
         connect_args={"options": "-c jit=off"},
+        **_JSON,
     )
     _configure_postgres(engine)
     return engine

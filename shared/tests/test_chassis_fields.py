@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from email_validator import EmailNotValidError, validate_email
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError
@@ -24,6 +26,7 @@ from crm_chassis.fields import (
     Text,
     decimal_text,
     instant_text,
+    normalised_email,
 )
 
 AMOUNTS = st.decimals("-99999999999999.9999", "99999999999999.9999", places=4)

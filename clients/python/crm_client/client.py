@@ -198,9 +198,15 @@ class Client:
         }
         return json_of(self._send("PUT", path, body=file, headers=headers))
 
-    def download(self, path: str, params: Params | None = None) -> Iterator[bytes]:
-        """The body of an answer block by block; a body that ends too early is an error."""
-        response = self._send("GET", path, params=params, stream=True)
+    def download(
+        self, path: str, params: Params | None = None, *, accept: str | None = None
+    ) -> Iterator[bytes]:
+        """The body of an answer block by block; a body that ends too early is an error.
+
+        :param accept: the content type wanted, where there are several.
+        """
+        headers = {"Accept": accept} if accept else {}
+        response = self._send("GET", path, params=params, headers=headers, stream=True)
         with closing(response):
             try:
                 yield from response.stream(BLOCK_BYTES)

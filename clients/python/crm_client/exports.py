@@ -1,4 +1,4 @@
-"""Exports: the CSV of a resource, as a stream or as a file that is there whole or not at all."""
+"""Exports: CSV or a workbook, as a stream or as a file that is there whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from pathlib import Path
 
 from crm_client import resources
 from crm_client.client import Client
+from crm_client.files import CSV
 from crm_client.transport import Params
 
 
-def stream(client: Client, resource: str, filters: Params | None = None) -> Iterator[bytes]:
-    """The CSV block by block: a header of field names, then a row for each record.
+def stream(
+    client: Client, resource: str, filters: Params | None = None, content_type: str = CSV
+) -> Iterator[bytes]:
+    """The file block by block: a header of field names, then a row for each record.
 
     :param filters: as for :meth:`Client.list`. What you may not see is masked as it is there.
+    :param content_type: CSV or XLSX of :mod:`crm_client.files`.
     """
     service, name = resources.split(resource)
-    return client.download(f"/api/{service}/v1/exports/{name}", filters)
+    return client.download(f"/api/{service}/v1/exports/{name}", filters, accept=content_type)
 
 
 def write(blocks: Iterable[bytes], path: Path) -> None:

@@ -18,6 +18,7 @@ from crm_client.errors import (
     UnavailableError,
     UnreachableError,
 )
+from crm_client.files import content_type_of
 from crm_client.mapping import Mapping
 
 POLL_SECONDS = (0.1, 2.0)
@@ -121,7 +122,7 @@ def upload(
     """
     with _Counted(path, progress) as file:
         try:
-            answer = client.upload(f"{job.path}/content", file, "text/csv")
+            answer = client.upload(f"{job.path}/content", file, content_type_of(path))
         except ConflictError:
             # The file arrived, but the answer to that got lost and the upload was repeated.
             now = get(client, job.service, job.id)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import yaml
 
+from crm_client.files import CSV, content_type_of
+
 DEFAULT_KEY = "external_id"
 _SECTIONS = ("key", "columns", "constants", "values")
 
@@ -78,9 +80,13 @@ def load(path: Path) -> Mapping:
 def check_columns(mapping: Mapping, csv_path: Path) -> list[str]:
     """Compare a mapping with the header of its file, before anything is sent.
 
+    Of a workbook the platform does that.
+
     :returns: columns of the file that fill no field.
     :raises MappingError: when a mapped column is missing, or the header cannot be read.
     """
+    if content_type_of(csv_path) != CSV:
+        return []
     header = _header(csv_path)
     faults = [
         f"has no column {column!r}{_suggestion(column, header)}"

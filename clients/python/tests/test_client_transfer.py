@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crm_client import exports, imports
+from crm_client import exports, files, imports
 from crm_client.errors import NotFoundError, UnavailableError, UnreachableError
 from crm_client.mapping import Mapping
 
@@ -164,3 +164,15 @@ def test_an_export_that_breaks_off_leaves_the_old_file_and_nothing_else(platform
         exports.write(exports.stream(client, "leads"), target)
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_workbook_is_told_by_its_name(platform, client, tmp_path):
+    workbook = tmp_path / "leads.XLSX"
+    workbook.write_bytes(b"PK")
+    job = imports.upload(client, announced(client, workbook), workbook)
+    (sent,) = platform.asked("PUT", f"/api/sales/v1/imports/{job.id}/content")
+    assert sent.headers["Content-Type"] == files.XLSX
+    platform.replies["GET /api/sales/v1/exports/leads"] = platform.stream(lambda: csv_blocks(0))
+    list(exports.stream(client, "leads", content_type=files.XLSX))
+    (asked,) = platform.asked("GET", "/api/sales/v1/exports/leads")
+    assert asked.headers["Accept"] == files.XLSX

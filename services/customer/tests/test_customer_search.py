@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text, update
+from sqlalchemy import ColumnElement, select, text, update
 
 from crm_chassis.database import new_id, utc_now
 from crm_chassis.testing_harness import Caller, Harness, event, problem_fields
 from crm_customer.accounts.models import Account
 from crm_customer.app import create_app
 from crm_customer.search.commands import index_waiting
+from crm_customer.search.conditions import text_holds
 from crm_customer.search.folding import folded
+from crm_customer.search.terms import inside, start, whole, word
 
 READ = {"customer.accounts.read": "all", "customer.contacts.read": "all"}
 
@@ -271,6 +273,34 @@ def test_rows_of_an_older_release_are_indexed_by_the_worker(customer: Harness) -
     with customer.service.database.reading() as session:
         after = session.execute(text("SELECT id, updated_at, version FROM accounts")).all()
     assert sorted(after) == sorted(before)
+
+
+def test_a_rare_text_is_asked_of_the_index_and_a_common_one_of_few_rows(
+    customer: Harness,
+) -> None:
+    database = customer.service.database
+    if database.is_sqlite:
+        pytest.skip("SQLite reads the rows")
+    today = utc_now().date()
+    names = [f"Firm {number} 有限公司" for number in range(4000)]
+    with database.transaction() as session:
+        session.add_all(
+            Account(name=name, version=1, created_on=today) for name in ["Qzxwv Foods", *names]
+        )
+    with database.engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(text("VACUUM ANALYZE accounts"))
+
+    def plan(condition: ColumnElement[bool]) -> str:
+        found = select(Account.id).where(condition).limit(100)
+        query = found.compile(database.engine, compile_kwargs={"literal_binds": True})
+        with database.reading() as session:
+            return "\n".join(session.scalars(text(f"EXPLAIN {query}".replace(":", "\\:"))))
+
+    for probe in (start("qzxw"), inside("zxwv"), whole("qzxwv foods"), inside("3999")):
+        assert "accounts_by_terms" in plan(text_holds(Account, probe)), probe
+    for probe in (word("有限"), inside("有限公司"), inside("公")):
+        assert "Bitmap" not in plan(text_holds(Account, probe)), probe
 
 
 @pytest.mark.parametrize("query", ["", " ", "x" * 101, "\0"])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from marshmallow import ValidationError
+from marshmallow import ValidationError, fields
 from sqlalchemy import Row as ResultRow
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from crm_chassis import outbox
 from crm_chassis.auth import Principal
 from crm_chassis.context import Origin, acting
 from crm_chassis.database import SessionHook
+from crm_chassis.fields import MoneyAmount
 from crm_chassis.imports.jobs import hash_of, import_chunks, import_names
 from crm_chassis.imports.rows import FieldMapping, Importer, Row
 from crm_chassis.problems import flatten
@@ -22,6 +23,22 @@ from crm_chassis.problems import flatten
 Cells = Mapping[str, str]
 Rows = Mapping[int, Cells]
 """Cells by column, by the rows' places in the file."""
+
+
+_SIMPLE = (fields.String, fields.Number, fields.Boolean, fields.Date, MoneyAmount)
+"""Fields that make something immutable of a text, by the text alone."""
+
+
+def _remembering(deserialize: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, done once for a text: what is in a column is often there again."""
+    known: dict[Any, Any] = {}
+
+    def remembered(value: Any, *args: Any, **kwargs: Any) -> Any:
+        if value not in known:
+            known[value] = deserialize(value, *args, **kwargs)
+        return known[value]
+
+    return remembered
 
 
 class Application:
@@ -45,6 +62,9 @@ class Application:
         self._checks = checks
         self._fields_of = self.mapping.reader()
         self._schema = importer.row_schema(session, self.mapping.targets())
+        for entry in self._schema.fields.values():
+            if isinstance(entry, _SIMPLE):
+                entry.deserialize = _remembering(entry.deserialize)  # type: ignore[method-assign]
 
     def apply(self, rows: Rows) -> list[Row]:
         """Write rows, and say what became of each."""

@@ -33,6 +33,7 @@ from crm_client.cli.access import signed_in
 from crm_client.cli.reads import Resource, filter_option, query_of
 from crm_client.client import Client
 from crm_client.errors import CrmError
+from crm_client.files import CSV, content_type_of
 from crm_client.imports import ImportJob, RowError
 
 ERRORS_SHOWN = 20
@@ -66,7 +67,9 @@ def import_(
     resume: str | None,
     errors_path: Path | None,
 ) -> None:
-    """Import the rows of FILE (CSV, UTF-8) as RESOURCE; rows that are there already are changed.
+    """Import the rows of FILE as RESOURCE; rows that are there already are changed.
+
+    FILE is CSV in UTF-8, or a workbook that ends in .xlsx.
 
     \b
     crm import leads LEADS.csv --map LEADS.yaml --dry-run
@@ -195,8 +198,9 @@ def _write_errors(found: Iterable[RowError], path: Path) -> None:
 def export(
     client: Client, resource: str, path: Path | None, filters: tuple[tuple[str, str], ...]
 ) -> None:
-    """Export a RESOURCE as CSV. The file appears only when it is complete."""
-    blocks = exports.stream(client, resource, query_of(filters))
+    """Export a RESOURCE as CSV, or as .xlsx. The file appears only when it is complete."""
+    content_type = content_type_of(path) if path else CSV
+    blocks = exports.stream(client, resource, query_of(filters), content_type)
     if path is None:
         for block in blocks:
             sys.stdout.buffer.write(block)

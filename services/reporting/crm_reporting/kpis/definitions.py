@@ -415,7 +415,10 @@ _KPIS = (
         name="customers_by_life_cycle",
         title="Customers by stage of the life cycle",
         unit="count",
-        formula="number of accounts and contacts by the stage they are in now",
+        formula=(
+            "number of accounts and contacts by the stage they are in now; those that never had a "
+            "deal or an order are left out"
+        ),
         dated_by="the month the stage was entered",
         events=("lifecycle.moved",),
         components=of(LIFE_CYCLES, "count"),

@@ -1,0 +1,92 @@
+"""Many rows written at once are those that were given, however they get there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.exc import IntegrityError
+
+from crm_chassis.database import Json, Money, UTCDateTime, make_engine, new_id
+
+things = Table(
+    "things",
+    MetaData(),
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("number", Integer),
+    Column("text", Text),
+    Column("amount", Money),
+    Column("at", UTCDateTime),
+    Column("day", Date),
+    Column("yes", Boolean),
+    Column("document", Json),
+    Column("content", LargeBinary),
+    Column("kept", Text, server_default="by itself"),
+)
+_TEXTS = ("", "tab\tnew\nline\\.", "\\N", "明光 'quoted' \"twice\"", "a,b;c", None)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = make_engine(database_url)
+    things.metadata.create_all(engine)
+    yield engine
+    things.metadata.drop_all(engine)
+    engine.dispose()
+
+
+def row(number: int) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "number": number,
+        "text": _TEXTS[number % len(_TEXTS)],
+        "amount": Decimal(number) / 4,
+        "at": datetime(2026, 1, 1, 12, number % 60, tzinfo=UTC),
+        "day": date(2026, 1, 1 + number % 28),
+        "yes": number % 2 == 0,
+        "document": {"列": [number, None, 1.5, "\t"]} if number % 3 else None,
+        "content": bytes(range(number % 256)),
+    }
+
+
+@pytest.mark.parametrize("count", [1, 3, 500])
+def test_rows_are_stored_as_given(engine: Engine, count: int) -> None:
+    given = [row(number) for number in range(count)]
+    with engine.begin() as connection:
+        connection.execute(insert(things), given)
+    with engine.connect() as connection:
+        stored = connection.execute(select(things).order_by(things.c.number)).mappings().all()
+    assert [dict(each) for each in stored] == [{**each, "kept": "by itself"} for each in given]
+
+
+def test_what_is_computed_by_the_database_still_is(engine: Engine) -> None:
+    statement = insert(things).values(text=func.lower("LOWER"))
+    with engine.begin() as connection:
+        connection.execute(statement, [{"id": new_id(), "number": n} for n in range(100)])
+        assert set(connection.scalars(select(things.c.text))) == {"lower"}
+
+
+def test_a_row_that_is_there_breaks_all_of_them(engine: Engine) -> None:
+    given = [row(number) for number in range(100)]
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        connection.execute(insert(things), [*given, given[0]])
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(things)) == 0
