@@ -128,6 +128,22 @@ def test_the_first_start_says_where_and_how_to_sign_in(filled: tuple[Run, Path])
     assert re.search(r"1\. .*\n  2\. .*\n.*\n  3\. ", run.printed)
 
 
+UNTOLD = {
+    "order_value",
+    "orders",
+    "mean_order_value",
+    "returns",
+    "net_sales",
+    "receipts",
+    "receipts_target",
+    "receipts_completion",
+    "requests",
+    "requests_turnaround",
+    "interactions",
+}
+"""What the sample company has nothing of: its story ends with a deal that is won."""
+
+
 def test_every_kpi_shows_something_over_the_twelve_months(filled: tuple[Run, Path]) -> None:
     run, _ = filled
     client = run.client()
@@ -140,7 +156,11 @@ def test_every_kpi_shows_something_over_the_twelve_months(filled: tuple[Run, Pat
         ).isoformat(),
         "grain": "month",
     }
-    for kpi in client.get("/api/reporting/v1/kpis")["items"]:
+    kpis = client.get("/api/reporting/v1/kpis")["items"]
+    assert {kpi["name"] for kpi in kpis} >= UNTOLD
+    for kpi in kpis:
+        if kpi["name"] in UNTOLD:
+            continue
         rows = client.get(f"/api/reporting/v1/kpis/{kpi['name']}", months)["rows"]
         assert any(row["value"] and float(row["value"]) for row in rows), kpi["name"]
         assert len({row.get("currency") for row in rows}) == 1, kpi["name"]
