@@ -50,9 +50,11 @@ class _Measured:
 
 def run(run: Run) -> list[Figure]:
     """Each step in a process of its own, whose memory is measured."""
-    count = run.count(1_000_000, 10_000)
     figures = []
-    for file_format, name in ((CSV, "CSV"), (XLSX, "Excel")):
+    for file_format, name, count in (
+        (CSV, "CSV", run.count(1_000_000, 10_000)),
+        (XLSX, "Excel", run.count(200_000, 10_000)),
+    ):
         url = run.servers.postgres.create_database("imports")
         file = run.folder / f"accounts-{name}"
         with file.open("wb") as target:

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, Integer, bindparam, false, or_
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -70,24 +69,26 @@ def _place_on_postgresql(element: _Place, compiler: SQLCompiler, **kwargs: Any) 
     return f"strpos({compiler.process(element.clauses, **kwargs)})"
 
 
-def text_holds(model: type[Searchable], probe: Probe) -> ColumnElement[bool]:
+Columns = Any
+"""What has the columns of :class:`Searchable`: an entity, or the columns of its table."""
+
+
+def text_holds(model: Columns, probe: Probe) -> ColumnElement[bool]:
     """Where a name or an e-mail address is as the probe says."""
     return _holds(model, probe, model.searched)
 
 
-def number_holds(model: type[Searchable], probe: Probe) -> ColumnElement[bool]:
+def number_holds(model: Columns, probe: Probe) -> ColumnElement[bool]:
     """Where a telephone number is as the probe says."""
     return _holds(model, probe, model.searched_phones)
 
 
-def tag_holds(model: type[Searchable], probe: Probe) -> ColumnElement[bool]:
+def tag_holds(model: Columns, probe: Probe) -> ColumnElement[bool]:
     """Where a tag is as the probe says."""
     return _holds(model, probe, model.tags)
 
 
-def _holds(
-    model: type[Searchable], probe: Probe, lines: InstrumentedAttribute[str | None]
-) -> ColumnElement[bool]:
+def _holds(model: Columns, probe: Probe, lines: ColumnElement[Any]) -> ColumnElement[bool]:
     # As a literal, for the planner knows how many rows have a common term, and plans by that.
     wanted = bindparam(None, probe.terms, Terms(), literal_execute=True)
     has = _HasAny if probe.any_of else _HasAll

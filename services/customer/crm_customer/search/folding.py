@@ -94,8 +94,3 @@ def lines(texts: Iterable[str]) -> str:
 def digit_lines(phones: Iterable[str]) -> str:
     """The digits of telephone numbers as a row keeps them."""
     return "".join([LINE, *(digits + LINE for digits in phones)])
-
-
-def of_lines(kept: str) -> list[str]:
-    """The lines that a row keeps."""
-    return kept.split(LINE)[1:-1]
