@@ -29,6 +29,7 @@ BENCHMARKS = (
     "overview",
     "search",
     "imports",
+    "footprint",
 )
 """Each is a module here with ``run(Run) -> list[Figure]``."""
 

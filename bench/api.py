@@ -22,8 +22,8 @@ from bench.load import Load, Outcome, generate
 from crm_chassis.auth import Principal
 from crm_chassis.database import Database, make_engine, new_id
 from crm_gateway.routes import ROUTES
-from crm_gateway.sign_in.keys import KeyRing
-from crm_gateway.sign_in.tokens import InternalTokens
+from crm_gateway.sign_in.keys import KeyRing, Sealing
+from crm_gateway.sign_in.tokens import INTERNAL_SECONDS, InternalTokens
 from crm_local.processes import Process, ProcessPlatform, free_port, wait_until
 from crm_local.testing import Running, process_platform
 
@@ -201,7 +201,7 @@ def _fill(platform: Running) -> list[str]:
 def _internal_tokens(database_url: str, sealing_key: bytes) -> Iterator[Callable[[], str]]:
     """Gives the header that the gateway would send to the customer service for an administrator."""
     database = Database(make_engine(database_url))
-    tokens = InternalTokens(KeyRing(database, sealing_key))
+    tokens = InternalTokens(KeyRing(database, Sealing(sealing_key), INTERNAL_SECONDS))
     route = next(route for route in ROUTES if route.service == "customer")
     principal = Principal(id=new_id(), name="Bench", kind="user", team_id=None, grants={"*": "all"})
     try:

@@ -21,7 +21,7 @@ from crm_chassis.imports.files import CSV, XLSX, write_rows
 from crm_chassis.imports.runner import ImportRunner
 from crm_chassis.service import Service
 from crm_chassis.testing_harness import Caller, Signer
-from crm_customer.app import create_app, definition
+from crm_customer.app import DEFINITION, create_app
 
 _HEADER = (
     "external_id",
@@ -155,7 +155,7 @@ def _apply(service: Service) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 10, 10)  # as a worker does
-    importers = definition(service.settings).importers
+    importers = DEFINITION.importers
     runner = ImportRunner("customer", service.database, importers)
     while runner.step():
         pass

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import flask_smorest
 import structlog
@@ -13,12 +14,14 @@ from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from crm_chassis.database import Database
+from crm_chassis.reconcile import Retold
 from crm_chassis.service import Definition, Service, create_service
 from crm_chassis.worker import Loop, hourly
 from crm_gateway import __version__, cli, documents_api
 from crm_gateway.admission import Admission, Principals
 from crm_gateway.clients import api as clients
 from crm_gateway.documents import Document, Documents
+from crm_gateway.events import team_changed, user_changed
 from crm_gateway.front import Front
 from crm_gateway.limits import RequestLimits, SignInThrottle, storage_at
 from crm_gateway.parts import Gateway
@@ -27,25 +30,35 @@ from crm_gateway.roles import api as roles
 from crm_gateway.routes import ROUTES, Route
 from crm_gateway.settings import GatewaySettings
 from crm_gateway.sign_in import api as sign_in
-from crm_gateway.sign_in.commands import forget_ended_sessions
-from crm_gateway.sign_in.keys import KeyRing
+from crm_gateway.sign_in.key_age import SigningKeyAge
+from crm_gateway.sign_in.keys import CannotRotate, KeyRing
+from crm_gateway.sign_in.retention import kept
 from crm_gateway.sign_in.tokens import AccessTokens, InternalTokens
 from crm_gateway.tables import Tables
 from crm_gateway.teams import api as teams
+from crm_gateway.teams.models import Team
 from crm_gateway.users import api as users
 from crm_gateway.users import me
+from crm_gateway.users.models import User
 
 log = structlog.get_logger("crm_gateway.requests")
 
 _UNLOGGED = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
-def _forget_sessions(service: Service) -> list[Loop]:
-    def work() -> None:
-        with service.database.transaction() as session:
-            forget_ended_sessions(session)
+def _rotate_keys(service: Service) -> list[Loop]:
+    settings = cast("GatewaySettings", service.settings)
+    keys = _keys(settings, service.database)
+    age = timedelta(days=settings.signing_key_days)
 
-    return [hourly("sessions", work)]
+    def work() -> None:
+        try:
+            if signs := keys.rotate_if_older(age, service.name):
+                log.info("key.rotated", signs=signs)
+        except CannotRotate as error:
+            log.warning("key.not_rotated", error=str(error))
+
+    return [hourly("keys", work)] if age else []
 
 
 DEFINITION = Definition(
@@ -64,7 +77,9 @@ DEFINITION = Definition(
     subscriptions={},
     importers=[teams.IMPORTER, users.IMPORTER],
     exports=[teams.EXPORT, users.EXPORT],
-    loops=_forget_sessions,
+    retelling={"team": Retold(Team, team_changed), "user": Retold(User, user_changed)},
+    loops=_rotate_keys,
+    kept=kept,
 )
 
 
@@ -82,7 +97,14 @@ def create_app(settings: GatewaySettings | None = None, **parts: Any) -> Flask:
     app.register_blueprint(documents_api.browser())
     cli.register(app)
     _guard_own_resources(app, gateway.admission)
-    front = Front(app.wsgi_app, gateway, service.telemetry.tracer, service.registry)
+    service.registry.register(SigningKeyAge(service.database))
+    front = Front(
+        app.wsgi_app,
+        gateway,
+        service.telemetry.tracer,
+        service.registry,
+        service.requests_in_progress,
+    )
     app.wsgi_app = _behind_proxies(front, settings.trusted_proxies)  # type: ignore[method-assign]  # Flask's own advice for middleware
     return app
 
@@ -91,7 +113,7 @@ def _gateway(
     settings: GatewaySettings, database: Database, own_document: Callable[[], Document]
 ) -> Gateway:
     storage = storage_at(settings.rate_limit_storage)
-    keys = KeyRing(database, settings.sealing_key_bytes)
+    keys = _keys(settings, database)
     access_tokens = AccessTokens(keys, settings.access_token_seconds)
     limits = RequestLimits(storage, settings.rate_limit)
     upstreams = {route.service: _upstream(route, settings) for route in ROUTES if route.setting}
@@ -107,6 +129,10 @@ def _gateway(
         upstreams=upstreams,
         documents=Documents(__version__, own_document, ROUTES, upstreams),
     )
+
+
+def _keys(settings: GatewaySettings, database: Database) -> KeyRing:
+    return KeyRing(database, settings.sealing, settings.access_token_seconds)
 
 
 def _upstream(route: Route, settings: GatewaySettings) -> Upstream:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -14,11 +14,13 @@ from crm_gateway.roles.models import Grants
 P = ParamSpec("P")
 
 
-def administers(permission: str) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
+def administers(
+    permission: str, act: str, keeps: Container[str] = ()
+) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
     """A view that changes identities: like ``writes``, for a permission granted for ``all``."""
 
     def decorate(view: Callable[P, Any]) -> Callable[P, Any]:
-        @writes(permission)
+        @writes(permission, act=act, keeps=keeps)
         @wraps(view)
         def wrapper(*args: P.args, **kwargs: P.kwargs) -> Any:
             require_everywhere(current_principal(), permission)

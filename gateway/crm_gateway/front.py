@@ -13,7 +13,7 @@ import structlog
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sqlalchemy.exc import DBAPIError
 from structlog.contextvars import bound_contextvars
 
@@ -53,6 +53,7 @@ class Front:
         gateway: Gateway,
         tracer: trace.Tracer,
         registry: CollectorRegistry,
+        in_progress: Gauge,
     ) -> None:
         self._app = app
         self._gateway = gateway
@@ -61,9 +62,16 @@ class Front:
         self._seconds = Histogram(
             "crm_forwarded_seconds",
             "Time from a request for a service to the last byte of its answer",
-            ["service", "method", "status"],
+            ["upstream", "method", "status"],
             registry=registry,
         )
+        self._failures = Counter(
+            "crm_upstream_failures",
+            "Requests to which a service gave no answer of its own",
+            ["upstream", "problem"],
+            registry=registry,
+        )
+        self._in_progress = in_progress
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         start_response = _hardened(start_response)
@@ -74,7 +82,7 @@ class Front:
         if route.setting is None:
             own = {**environ, "SCRIPT_NAME": route.prefix, "PATH_INFO": match["path"]}
             return self._app(own, start_response)
-        visit = _Visit(environ, route, self._tracer, self._seconds)
+        visit = _Visit(environ, route, self._tracer, self._seconds, self._in_progress)
         with trace.use_span(visit.span), bound_contextvars(correlation_id=visit.correlation_id):
             answer = self._answer(visit, match["path"])
         return visit.send(answer, start_response)
@@ -99,16 +107,30 @@ class Front:
         token = self._gateway.internal_tokens.token(visit.principal, visit.route)
         headers = {"Authorization": f"Bearer {token}", "X-Correlation-ID": visit.correlation_id}
         _PROPAGATOR.inject(headers)
-        return self._gateway.upstreams[visit.route.service].forward(visit.environ, path, headers)
+        try:
+            return self._gateway.upstreams[visit.route.service].forward(
+                visit.environ, path, headers
+            )
+        except Problem as problem:
+            if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                self._failures.labels(visit.route.service, problem.code).inc()
+            raise
 
 
 class _Visit:
     """One request on its way through: its span, its clock, and its line in the log."""
 
     def __init__(
-        self, environ: Environ, route: Route, tracer: trace.Tracer, seconds: Histogram
+        self,
+        environ: Environ,
+        route: Route,
+        tracer: trace.Tracer,
+        seconds: Histogram,
+        in_progress: Gauge,
     ) -> None:
         self._seconds = seconds
+        self._in_progress = in_progress
+        in_progress.inc()
         self.started = time.perf_counter()
         self.environ = environ
         self.route = route
@@ -146,6 +168,7 @@ class _Visit:
 
     def _end(self, status: int) -> None:
         seconds = time.perf_counter() - self.started
+        self._in_progress.dec()
         self._seconds.labels(self.route.service, self.method, status).observe(seconds)
         self.span.set_attribute("http.response.status_code", status)
         if status >= 500:

@@ -135,10 +135,16 @@ class SignInThrottle:
             if not self._limiter.hit(item, "account", _hidden(account)):
                 raise self._refusal(item, "account", _hidden(account))
 
-    def failed(self, address: str) -> None:
-        """Count a failure of the address."""
+    def failed(self, account: str, address: str) -> bool:
+        """Count a failure of the address.
+
+        :returns: True when this failure was the last that the account may have for now.
+        """
         for item in self._address:
             self._limiter.hit(item, "address", address)
+        return not all(
+            self._limiter.test(item, "account", _hidden(account)) for item in self._account
+        )
 
     def succeeded(self, account: str) -> None:
         """Forget the account's failures; an address with one good account stays suspect."""

@@ -161,34 +161,45 @@ class Upstream:
     ) -> urllib3.BaseHTTPResponse:
         try:
             return self._exchange(method, target, body, headers)
+        except NewConnectionError as error:
+            if not _is_whole(body):
+                raise self._away(error) from None
+            # Nothing was sent: this one is ending, and the address leads to another one next.
         except ProtocolError as error:
-            if method not in _SAFE or body is not None or not _connection_lost(error):
+            if not _repeatable(method, body, headers) or not _connection_lost(error):
                 raise self._broken(error) from None
-        # The service closed a kept connection just when it was used again.
+            # The service closed a kept connection just when it was used again, or is ending.
         try:
             return self._exchange(method, target, body, headers)
+        except NewConnectionError as error:
+            raise self._away(error) from None
         except ProtocolError as error:
             raise self._broken(error) from None
 
     def _exchange(
         self, method: str, target: str, body: _RequestBody, headers: Mapping[str, str]
     ) -> urllib3.BaseHTTPResponse:
-        """:raises ProtocolError: when the connection broke, or what came was no HTTP."""
-        whole = body is None or isinstance(body, bytes)
+        """Send it once.
+
+        :raises NewConnectionError: when no connection could be made.
+        :raises ProtocolError: when the connection broke, or what came was no HTTP.
+        """
         try:
             return self._pool.urlopen(
                 method,
                 target,
                 body=body,
                 headers=headers,
-                timeout=self._timeout if whole else self._streaming_timeout,
+                timeout=self._timeout if _is_whole(body) else self._streaming_timeout,
                 retries=False,
                 redirect=False,
                 assert_same_host=False,
                 preload_content=False,
                 decode_content=False,
             )
-        except (NewConnectionError, ConnectTimeoutError) as error:
+        except NewConnectionError:
+            raise
+        except ConnectTimeoutError as error:
             raise self._away(error) from None
         except ReadTimeoutError as error:
             raise self._slow(error) from None
@@ -314,6 +325,16 @@ def _content_length(environ: Environ) -> int | None:
     if not stated.isdecimal():
         raise Problem(400, "malformed", "Content-Length is no number.")
     return int(stated)
+
+
+def _is_whole(body: _RequestBody) -> bool:
+    """False for a body that is read while it is sent, and so cannot be sent again."""
+    return body is None or isinstance(body, bytes)
+
+
+def _repeatable(method: str, body: _RequestBody, headers: Mapping[str, str]) -> bool:
+    """True for what changes nothing, or by its key is done once however often it is sent."""
+    return _is_whole(body) and (method in _SAFE or "Idempotency-Key" in headers)
 
 
 def _too_large(limit: int) -> Problem:

@@ -1,6 +1,8 @@
 """Settings, commands, health, logs and traces."""
 
 import json
+import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -72,16 +74,21 @@ def test_wrong_settings_are_named(tmp_path: Path, changes: dict[str, str], named
 def test_the_command_line_starts_and_rotates(tmp_path: Path) -> None:
     app = create_app(settings_for(tmp_path, "http://x", admin_password=""))
 
-    def run(command: str) -> str:
+    def run(*command: str) -> str:
         with app.app_context():
-            result = app.test_cli_runner().invoke(args=[command])
+            result = app.test_cli_runner().invoke(args=list(command))
         assert result.exit_code == 0, result
         return result.output
 
     run("migrate")
     assert run("init").startswith(f"Administrator: {ADMIN_EMAIL} / ")
     assert run("init") == "There is an administrator already.\n"
-    assert run("rotate-keys").startswith("Signing with ")
+    assert run("keys", "rotate", "--at-once").startswith("Signing with ")
+    assert [line.split()[1] for line in run("keys", "list").splitlines()] == [
+        "retired",
+        "active",
+        "next",
+    ]
 
 
 def test_a_made_up_password_is_told_once_and_good(tmp_path: Path, service_address: str) -> None:
@@ -106,8 +113,24 @@ def test_it_is_healthy_and_ready(gateway: Running) -> None:
 def test_forwarded_requests_are_counted(gateway: Running, admin: Caller) -> None:
     admin.get(ACCOUNTS)
     metrics = gateway.call("GET", "/metrics").data.decode()
-    line = 'crm_forwarded_seconds_count{method="GET",service="customer",status="200"} 1.0'
+    line = 'crm_forwarded_seconds_count{method="GET",status="200",upstream="customer"} 1.0'
     assert line in metrics
+    assert "crm_requests_in_progress 0.0" in metrics
+
+
+def test_requests_that_a_service_did_not_answer_are_counted(
+    gateway: Running, admin: Caller
+) -> None:
+    admin.get("/api/reporting/v1/kpis")
+    metrics = gateway.call("GET", "/metrics").data.decode()
+    line = 'crm_upstream_failures_total{problem="service-away",upstream="reporting"} 1.0'
+    assert line in metrics
+
+
+def test_the_age_of_the_signing_key_is_told(gateway: Running, admin: Caller) -> None:
+    metrics = gateway.call("GET", "/metrics").data.decode()
+    (made_at,) = re.findall(r"^crm_signing_key_made_timestamp_seconds (\S+)$", metrics, re.M)
+    assert 0 <= time.time() - float(made_at) < 3600
 
 
 def test_each_request_leaves_a_line_that_names_who_did_what(

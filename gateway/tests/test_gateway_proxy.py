@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.exceptions import ProtocolError
+from urllib3.util import connection
 from werkzeug.test import Client, TestResponse
 
 from crm_chassis.auth import KeySource, TokenVerifier
@@ -461,6 +462,35 @@ def test_a_stale_connection_is_replaced_for_a_safe_request_only(tmp_path: Path) 
         body = problem(admin.post(ACCOUNTS, {}), 503, "service-lost")
         assert "Idempotency-Key" in body["detail"]
         assert len(server.requests) == 4
+
+
+def test_a_change_with_a_key_is_sent_again(tmp_path: Path) -> None:
+    key = {"Idempotency-Key": "once"}
+    with raw_service(OK, b"", OK, b"", b"") as server, in_front_of(server, tmp_path) as admin:
+        assert admin.get(ACCOUNTS).data == b"ok"
+        assert admin.call("POST", ACCOUNTS, headers=key).data == b"ok"
+        lost, again = server.requests[1:]
+        assert lost == again
+        problem(admin.call("POST", ACCOUNTS, headers=key), 503, "service-lost")
+        assert len(server.requests) == 5  # once again and no more
+
+
+def test_a_refused_connection_is_tried_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = connection.create_connection
+    refusals = [ConnectionRefusedError("ending")]
+
+    def connect(address: tuple[str, int], *args: Any, **options: Any) -> socket.socket:
+        if address[1] == port and refusals:
+            raise refusals.pop()
+        return real(address, *args, **options)
+
+    with raw_service(OK) as server, in_front_of(server, tmp_path) as admin:
+        port = int(server.address.rpartition(":")[2])
+        monkeypatch.setattr(connection, "create_connection", connect)
+        assert admin.post(ACCOUNTS, {}).data == b"ok"
+        assert len(server.requests) == 1
 
 
 def test_what_is_no_http_is_a_502(tmp_path: Path) -> None:

@@ -14,9 +14,7 @@ from joserfc.jwk import OctKey, OKPKey
 from sqlalchemy import select
 
 from crm_chassis.auth import ALGORITHM
-from crm_gateway.sign_in.commands import forget_ended_sessions
-from crm_gateway.sign_in.keys import KeyRing, WrongSealingKey
-from crm_gateway.sign_in.models import RefreshToken, SigningKey, SignInSession
+from crm_gateway.sign_in.models import RefreshToken, SignInSession
 from crm_gateway.sign_in.passwords import hash_password, verify_password
 from crm_gateway.testing_harness import (
     ADMIN_EMAIL,
@@ -302,8 +300,7 @@ def test_ended_sessions_are_forgotten_a_day_later(gateway: Running, admin: Calle
         ended = session.scalars(select(SignInSession)).one()
         ended.revoked_at = ended.started_at.replace(year=2020)
     assert gateway.sign_in()
-    with database.transaction() as session:
-        forget_ended_sessions(session)
+    gateway.service.retention.run()
     with database.reading() as session:
         assert len(session.scalars(select(SignInSession)).all()) == 1
         assert len(session.scalars(select(RefreshToken)).all()) == 1
@@ -428,47 +425,3 @@ def test_an_expired_token_is_refused_though_it_was_good_before(
         assert admin.get(ACCOUNTS).status == 200
         eventually(lambda: admin.get(ACCOUNTS).status == 401)
         assert admin.get(ACCOUNTS).json()["type"] == "urn:crm:problem:token-expired"
-
-
-# --- keys -------------------------------------------------------------------------------------
-
-
-def test_the_key_set_is_public_and_has_no_private_part(gateway: Running) -> None:
-    gateway.sign_in()
-    answer = gateway.call("GET", "/api/auth/keys")
-    (key,) = answer.json()["keys"]
-    assert key["kty"] == "OKP"
-    assert key["crv"] == "Ed25519"
-    assert "d" not in key
-    assert "max-age" in answer.headers["Cache-Control"]
-
-
-def test_private_keys_are_sealed_in_the_database(gateway: Running) -> None:
-    private = gateway.gateway.keys.signing().as_dict(private=True)["d"]
-    with gateway.service.database.reading() as session:
-        stored = session.scalars(select(SigningKey)).one()
-        assert private.encode() not in stored.sealed
-        assert "d" not in stored.public
-    with pytest.raises(WrongSealingKey, match="SEALING_KEY"):
-        KeyRing(gateway.service.database, b"x" * 32).signing()
-
-
-def test_after_a_rotation_old_tokens_stay_good_and_new_ones_have_the_new_key(
-    gateway: Running, admin: Caller
-) -> None:
-    elsewhere = KeyRing(gateway.service.database, gateway.gateway.settings.sealing_key_bytes)
-    before = elsewhere.signing().kid
-    after = gateway.gateway.keys.rotate()
-    assert after != before
-    assert admin.get(ME).status == 200
-    new = gateway.sign_in()
-    assert new.get(ME).status == 200
-    published = {key["kid"] for key in gateway.call("GET", "/api/auth/keys").json()["keys"]}
-    assert published == {before, after}
-
-
-def test_another_process_learns_of_a_new_key_when_it_meets_it(gateway: Running) -> None:
-    elsewhere = KeyRing(gateway.service.database, gateway.gateway.settings.sealing_key_bytes)
-    elsewhere.signing()
-    new = gateway.gateway.keys.rotate()
-    eventually(lambda: any(key.kid == new for key in elsewhere.published(new)))

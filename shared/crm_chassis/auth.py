@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 import orjson
+import structlog
 import urllib3
 from flask import g, request
 from joserfc import jwt
@@ -26,6 +27,8 @@ from sqlalchemy.sql.visitors import InternalTraversal
 from crm_chassis import directory
 from crm_chassis.problems import Problem
 
+log = structlog.get_logger(__name__)
+
 Scope = Literal["own", "team", "subtree", "all"]
 SCOPES: tuple[Scope, ...] = ("own", "team", "subtree", "all")
 """How far a permission reaches, narrowest first."""
@@ -33,7 +36,9 @@ SCOPES: tuple[Scope, ...] = ("own", "team", "subtree", "all")
 ISSUER = "crm-gateway"
 ALGORITHM = "Ed25519"
 _CACHED_TOKENS = 10_000
-_KEYS_AGE_SECONDS = 10.0
+_CACHED_SECONDS = 60.0
+_KEYS_AGE_SECONDS = 10.0  # at least, before they are read again for one that is unknown
+_KEYS_LIFE_SECONDS = 120.0  # so that a key that is not published any more is not trusted for long
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,11 @@ def forbidden(permission: str) -> Problem:
 
 
 class KeySource:
-    """The gateway's public keys, read from an address or a file, and again when one is unknown."""
+    """The gateway's public keys, read from an address or a file.
+
+    They are read again when one is unknown, and every few minutes; while they cannot be, those
+    that are known stay good.
+    """
 
     def __init__(self, location: str) -> None:
         self._location = location
@@ -88,13 +97,22 @@ class KeySource:
         :raises OSError: the keys cannot be read.
         """
         with self._lock:
+            age = time.monotonic() - self._read_at
             known = self._keys is not None and any(key.kid == key_id for key in self._keys.keys)
-            if self._keys is None or (
-                not known and time.monotonic() - self._read_at > _KEYS_AGE_SECONDS
-            ):
+            if self._keys is None or (not known and age > _KEYS_AGE_SECONDS):
                 self._keys = self._read()
                 self._read_at = time.monotonic()
+            elif age > _KEYS_LIFE_SECONDS:
+                self._keys = self._read_again(self._keys)
+                self._read_at = time.monotonic()
             return self._keys
+
+    def _read_again(self, known: KeySet) -> KeySet:
+        try:
+            return self._read()
+        except OSError as error:
+            log.warning("keys.kept", error=str(error))
+            return known
 
     def _read(self) -> KeySet:
         try:
@@ -145,7 +163,9 @@ class TokenVerifier:
         )
         if len(self._verified) >= _CACHED_TOKENS:
             self._verified.clear()
-        self._verified[digest] = (float(claims["exp"]), principal)
+        # Not for longer, whatever it says: its key may be one that got out.
+        good_until = min(float(claims["exp"]), time.time() + _CACHED_SECONDS)
+        self._verified[digest] = (good_until, principal)
         return principal
 
     def _verify(self, token: str) -> dict[str, Any]:

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import structlog
 
-from crm_chassis.broker import Broker, Subscription
+from crm_chassis.broker import Broker, Delivery, Subscription
 from crm_chassis.processor import TRANSIENT, Processor
 
 log = structlog.get_logger(__name__)
 _WAIT_SECONDS = 0.5
 _BACK_OFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
+_BATCHES_AHEAD = 3
+"""One that is written, one that is read, and one on its way."""
 
 
 class Consumer:
-    """Takes the service's queue; any number of consumers, here and elsewhere, share it."""
+    """Takes the service's queue; any number of consumers, here and elsewhere, share it.
+
+    While a batch is written to the database, the next one is received and read: of a full queue
+    neither the processor nor the database waits for the other.
+    """
 
     def __init__(self, broker: Broker, processor: Processor, batch: int) -> None:
         self._broker = broker
         self._processor = processor
         self._batch = batch
         self._subscription: Subscription | None = None
+        self._under_way: tuple[Sequence[Delivery], Future[None]] | None = None
 
     @property
     def attached(self) -> bool:
@@ -30,33 +39,53 @@ class Consumer:
 
     def run(self, stop: threading.Event) -> None:
         """Consume until ``stop`` is set; a batch under way is finished first."""
-        try:
-            self._consume(stop)
-        finally:  # else what an unforeseen fault left would be acknowledged with the next batch
-            self._detach()
+        with ThreadPoolExecutor(1, "consumer-writer") as writer:
+            try:
+                self._consume(writer, stop)
+            finally:  # else what an unforeseen fault left would be acknowledged with the next batch
+                self._detach()
 
-    def _consume(self, stop: threading.Event) -> None:
+    def _consume(self, writer: ThreadPoolExecutor, stop: threading.Event) -> None:
         failures = 0
         while not stop.is_set():
             try:
-                self._take()
-                failures = 0
+                subscription = self._attach()
+                while not stop.is_set():
+                    self._take(subscription, writer)
+                    failures = 0
+                self._finish(subscription)
             except TRANSIENT as error:
                 log.warning("consumer.waiting", error=str(error))
                 self._detach()
                 stop.wait(_BACK_OFF_SECONDS[min(failures, len(_BACK_OFF_SECONDS) - 1)])
                 failures += 1
 
-    def _take(self) -> None:
-        if self._subscription is None:
-            self._subscription = self._broker.subscription(prefetch=2 * self._batch)
-        deliveries = self._subscription.receive(self._batch, _WAIT_SECONDS)
+    def _attach(self) -> Subscription:
+        self._subscription = self._broker.subscription(prefetch=_BATCHES_AHEAD * self._batch)
+        return self._subscription
+
+    def _take(self, subscription: Subscription, writer: ThreadPoolExecutor) -> None:
+        deliveries = subscription.receive(self._batch, _WAIT_SECONDS)
+        events = self._processor.admit(deliveries)
+        self._finish(subscription)
         if deliveries:
-            self._processor.process(deliveries)
-            self._subscription.acknowledge(deliveries)
+            self._under_way = deliveries, writer.submit(self._processor.handle, events)
+        if len(deliveries) < self._batch:  # there is no next one to read meanwhile
+            self._finish(subscription)
+
+    def _finish(self, subscription: Subscription) -> None:
+        """Acknowledge the batch under way when it is committed."""
+        if self._under_way is not None:
+            deliveries, written = self._under_way
+            written.result()
+            self._under_way = None
+            subscription.acknowledge(deliveries)
 
     def _detach(self) -> None:
         """Leave the queue; what was taken and not acknowledged is delivered again."""
+        if self._under_way is not None:
+            wait([self._under_way[1]])
+            self._under_way = None
         if self._subscription is not None:
             self._subscription.close()
             self._subscription = None

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
+from zlib import crc32
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -18,16 +19,19 @@ from psycopg.types.string import TextLoader
 from sqlalchemy import (
     JSON,
     BigInteger,
+    CursorResult,
     DateTime,
     Dialect,
     Engine,
     Integer,
     MetaData,
     Numeric,
+    Result,
     TypeDecorator,
     Uuid,
     create_engine,
     event,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection
@@ -56,6 +60,11 @@ def new_id() -> str:
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def rows_changed(result: Result[Any]) -> int:
+    """How many rows an UPDATE or DELETE has met."""
+    return cast("CursorResult[Any]", result).rowcount
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -270,6 +279,28 @@ class Database:
         """A session for reads; what it changes is not kept."""
         with self._reader() as session:
             yield session
+
+    @contextmanager
+    def sole_holder(self, name: str) -> Iterator[Connection | None]:
+        """A connection that holds the lock of this name, or None while another process holds it.
+
+        It is held until the end of the block or of the connection. SQLite has one process, and
+        every holder there is the sole one.
+        """
+        with self.engine.connect() as connection:
+            if self.is_sqlite:
+                yield connection
+                return
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            lock = {"key": crc32(name.encode())}
+            if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), lock):
+                yield None
+                return
+            try:
+                yield connection
+            finally:
+                if not connection.invalidated:
+                    connection.execute(text("SELECT pg_advisory_unlock(:key)"), lock)
 
     def dispose(self) -> None:
         """Close every pooled connection."""

@@ -26,6 +26,11 @@ _TRACEPARENT = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUIRED = ("specversion", "id", "type", "source", "subject", "time", "sequence", "data")
 
 
+def is_voiding(event_type: str) -> bool:
+    """True for the events that say which others are void; the chassis handles them."""
+    return event_type.endswith(".events.voided.v1")
+
+
 class MalformedEvent(ValueError):
     """The bytes are no CloudEvent of ours; the message says what is missing or wrong."""
 
@@ -84,6 +89,25 @@ class Event:
     @property
     def partitionkey(self) -> str:
         return self.subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voided:
+    """An event that its producer does not know any more: it was restored to a moment before it.
+
+    :ivar gone: the aggregate that it is about is not there any more either.
+    """
+
+    id: str
+    type: str
+    subject: str
+    sequence: int
+    gone: bool
+
+    @property
+    def noun(self) -> str:
+        """What it is about: ``order`` for ``crm.sales.order.paid.v1``."""
+        return self.type.split(".")[2]
 
 
 def decode(body: bytes | str) -> Event:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from flask.views import MethodView
-from marshmallow import Schema, fields, validate
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from crm_chassis import inbox
 from crm_chassis.auth import current_principal, require
-from crm_chassis.database import Database
 from crm_chassis.fields import Instant, Text
-from crm_chassis.problems import conflict, not_found
-from crm_chassis.processor import TRANSIENT, Processor
+from crm_chassis.parked import (
+    PARKED,
+    STATES,
+    Selection,
+    Settled,
+    Settling,
+    discard,
+    list_parked,
+    one_parked,
+    redrive,
+    settle_some,
+)
 from crm_chassis.web import Blueprint, current_service
 
-STATES = ("parked", "redriven", "discarded")
+_MOST_AT_ONCE = 500
 
 
 class ParkedEvent(Schema):
@@ -44,8 +49,13 @@ class ParkedPage(Schema):
     next_cursor = fields.String(allow_none=True)
 
 
-class ParkedQuery(Schema):
-    state = fields.String(load_default="parked", validate=validate.OneOf(STATES))
+class _Filters(Schema):
+    type = Text(120)
+    handler = Text(200)
+
+
+class ParkedQuery(_Filters):
+    state = fields.String(load_default=PARKED, validate=validate.OneOf(STATES))
     limit = fields.Integer(load_default=25, validate=validate.Range(1, 200))
     cursor = fields.UUID()
 
@@ -54,70 +64,55 @@ class Discard(Schema):
     reason = Text(1000, required=True)
 
 
-def list_parked(
-    session: Session, state: str = "parked", limit: int = 25, after: str | None = None
-) -> list[dict[str, Any]]:
-    """Parked events in the order of parking, from the one after ``after`` on."""
-    table = inbox.parked_events
-    statement = select(table).where(table.c.state == state)
-    if after is not None:
-        at = select(table.c.parked_at).where(table.c.id == after).scalar_subquery()
-        statement = statement.where(
-            (table.c.parked_at > at) | ((table.c.parked_at == at) & (table.c.id > after))
-        )
-    rows = session.execute(statement.order_by(table.c.parked_at, table.c.id).limit(limit))
-    return [{**row._mapping, "event": _readable(row.body)} for row in rows]
+class SettleMany(_Filters):
+    """Which parked events, and how many at once; the answer's cursor goes on behind them."""
+
+    all = fields.Boolean(load_default=False)
+    limit = fields.Integer(load_default=100, validate=validate.Range(1, _MOST_AT_ONCE))
+    cursor = fields.UUID()
+
+    @validates_schema
+    def _are_chosen(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        if data["all"] == bool(data.keys() & {"type", "handler"}):
+            raise ValidationError("Give a type or a handler, or else say all.", "all")
 
 
-def _readable(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return body.decode("utf-8", "replace")
+class DiscardMany(SettleMany, Discard):
+    pass
 
 
-def redrive(database: Database, processor: Processor, parked_id: str, by: str) -> None:
-    """Handle a parked event again.
+class NotSettled(Schema):
+    """A parked event that stays as it is."""
 
-    :raises Problem: 404 when it is not parked; 409 with the reason when the handler still cannot
-        take it, which is kept with the event.
-    """
-    try:
-        processor.redrive(parked_id, by)
-    except inbox.NotParked:
-        raise not_found("parked event") from None
-    except TRANSIENT:
-        raise
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        with database.transaction() as session:
-            inbox.note_failure(session, parked_id, reason)
-        raise conflict(f"It still cannot be handled: {reason}") from None
+    id = fields.String()
+    detail = fields.String()
 
 
-def discard(database: Database, parked_id: str, by: str, reason: str) -> None:
-    """Give a parked event up, for a stated reason.
+class SettledMany(Schema):
+    """How many were settled, which were not, and the cursor of those that were not tried yet."""
 
-    :raises Problem: 404 when it is not parked.
-    """
-    with database.transaction() as session:
-        try:
-            inbox.take_parked(session, parked_id)
-        except inbox.NotParked:
-            raise not_found("parked event") from None
-        inbox.settle(session, parked_id, "discarded", by, reason)
+    done = fields.Integer()
+    failed = fields.List(fields.Nested(NotSettled))
+    next_cursor = fields.String(allow_none=True)
 
 
-def one_parked(session: Session, parked_id: str) -> dict[str, Any]:
-    """A parked event in whatever state.
+def _selection(given: dict[str, Any]) -> Selection:
+    return Selection(given.get("type"), given.get("handler"))
 
-    :raises Problem: 404.
-    """
-    table = inbox.parked_events
-    row = session.execute(select(table).where(table.c.id == parked_id)).one_or_none()
-    if row is None:
-        raise not_found("parked event")
-    return {**row._mapping, "event": _readable(row.body)}
+
+def _settle(settle: Settling, given: dict[str, Any]) -> dict[str, Any]:
+    settled: Settled = settle_some(
+        current_service().database,
+        settle,
+        _selection(given),
+        given["limit"],
+        str(given["cursor"]) if "cursor" in given else None,
+    )
+    return {
+        "done": settled.done,
+        "failed": [{"id": parked_id, "detail": why} for parked_id, why in settled.failed],
+        "next_cursor": settled.last,
+    }
 
 
 def parked_blueprint(service_name: str) -> Blueprint:
@@ -140,12 +135,35 @@ def parked_blueprint(service_name: str) -> Blueprint:
             limit = query["limit"]
             after = str(query["cursor"]) if "cursor" in query else None
             with current_service().database.reading() as session:
-                found = list_parked(session, query["state"], limit + 1, after)
+                found = list_parked(session, query["state"], limit + 1, after, _selection(query))
             more = len(found) > limit
             return {
                 "items": found[:limit],
                 "next_cursor": found[limit - 1]["id"] if more else None,
             }
+
+    @blueprint.route("/redrive")
+    class RedriveMany(MethodView):
+        @blueprint.arguments(SettleMany)
+        @blueprint.response(200, SettledMany)
+        def post(self, given: dict[str, Any]) -> Any:
+            """Handle parked events again, the oldest first."""
+            service, by = current_service(), current_principal().id
+            return _settle(
+                lambda parked_id: redrive(service.database, service.processor, parked_id, by),
+                given,
+            )
+
+    @blueprint.route("/discard")
+    class DiscardSeveral(MethodView):
+        @blueprint.arguments(DiscardMany)
+        @blueprint.response(200, SettledMany)
+        def post(self, given: dict[str, Any]) -> Any:
+            """Give parked events up, the oldest first."""
+            database, by = current_service().database, current_principal().id
+            return _settle(
+                lambda parked_id: discard(database, parked_id, by, given["reason"]), given
+            )
 
     @blueprint.route("/<uuid:parked_id>/redrive")
     class Redrive(MethodView):

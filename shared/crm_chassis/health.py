@@ -3,47 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, jsonify, request
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
-from sqlalchemy.exc import DBAPIError
 
-from crm_chassis import inbox, outbox
-from crm_chassis.database import Database
+from crm_chassis import __version__
+from crm_chassis import metrics as figures
 
 if TYPE_CHECKING:
     from crm_chassis.service import Service
 
-
-class _QueueDepths(Collector):
-    """Read from the database when it is asked for."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        try:
-            with self._database.reading() as session:
-                depth, age = outbox.depth(session)
-                parked = inbox.parked_count(session)
-        except DBAPIError:
-            return  # readiness tells of it; the other figures are still wanted
-        yield GaugeMetricFamily("crm_outbox_depth", "Events not yet confirmed", depth)
-        yield GaugeMetricFamily("crm_outbox_age_seconds", "Age of the oldest of them", age)
-        yield GaugeMetricFamily("crm_parked_events", "Events waiting for a decision", parked)
-
-    def describe(self) -> Iterator[GaugeMetricFamily]:
-        return iter(())
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked by machines, again and again; they are not requests that anybody waits for."""
 
 
 def register(app: Flask, service: Service) -> None:
     """Add the three endpoints, which need no token, and count the requests."""
     registry: CollectorRegistry = service.registry
-    registry.register(_QueueDepths(service.database))
+    figures.register(service)
     requests = Counter("crm_requests", "Requests", ["method", "route", "status"], registry=registry)
     seconds = Histogram(
         "crm_request_seconds", "Time to answer", ["method", "route"], registry=registry
@@ -51,7 +29,9 @@ def register(app: Flask, service: Service) -> None:
 
     @app.get("/healthz")
     def healthz() -> Response:
-        return jsonify(status="ok", service=service.name, version=service.version)
+        return jsonify(
+            status="ok", service=service.name, version=service.version, chassis=__version__
+        )
 
     @app.get("/readyz")
     def readyz() -> tuple[Response, int]:
@@ -66,6 +46,14 @@ def register(app: Flask, service: Service) -> None:
     @app.before_request
     def _start() -> None:
         g.started = time.perf_counter()
+        if request.path not in PROBES:
+            service.requests_in_progress.inc()
+            g.in_progress = True
+
+    @app.teardown_request
+    def _end(_error: BaseException | None) -> None:
+        if g.pop("in_progress", False):
+            service.requests_in_progress.dec()
 
     @app.after_request
     def _count(response: Response) -> Response:

@@ -7,10 +7,9 @@ moment at which one is there without the other.
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
 
 from flask import Request, Response
-from sqlalchemy import Column, Integer, LargeBinary, String, Table, delete, select, update
+from sqlalchemy import Column, Integer, LargeBinary, String, Table, select, update
 from sqlalchemy.orm import Session
 
 from crm_chassis.database import Json, UTCDateTime, chassis_metadata, utc_now
@@ -83,9 +82,3 @@ def keep(session: Session, key: str, response: Response) -> None:
             body=response.get_data(),
         )
     )
-
-
-def forget(session: Session, hours: int) -> None:
-    """Delete the keys used more than ``hours`` ago."""
-    oldest = utc_now() - timedelta(hours=hours)
-    session.execute(delete(idempotency_keys).where(idempotency_keys.c.used_at < oldest))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 import orjson
 from sqlalchemy import (
+    BigInteger,
+    BindParameter,
     Column,
     Index,
     Integer,
@@ -16,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextualSelect,
     Uuid,
     bindparam,
     delete,
@@ -23,15 +27,19 @@ from sqlalchemy import (
     insert,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from crm_chassis.administration import record_act
 from crm_chassis.database import UTCDateTime, chassis_metadata, new_id, utc_now
 from crm_chassis.events import Event
 
 _LONGEST_REASON = 4000
+_LONGEST_TYPE = 120
+_LONGEST_SUBJECT = 64
 
 inbox = Table(
     "inbox",
@@ -39,8 +47,13 @@ inbox = Table(
     Column("event_id", Uuid(as_uuid=False), primary_key=True),
     Column("received_at", UTCDateTime, nullable=False),
     Column("body", LargeBinary),
+    Column("type", String(_LONGEST_TYPE)),
+    Column("subject", String(_LONGEST_SUBJECT)),
+    Column("sequence", BigInteger),
     Index("inbox_received_at", "received_at", "event_id"),
 )
+"""What an event was about is in its body, where that is kept, and else in the columns behind it;
+they are null also where an older version wrote the row."""
 
 parked_events = Table(
     "parked_events",
@@ -77,21 +90,42 @@ def insert_new(
     return set(session.scalars(statement, list(rows)))
 
 
-# Rows as one JSON parameter: to bind them one by one takes twice the time of all the rest.
+# Rows as one JSON parameter, to bind them one by one takes twice the time of all the rest; and the
+# bodies as one long string that each row has its slice of, because as JSON within JSON they would
+# be escaped here and parsed there.
+# SQLAlchemy keeps a Uuid as 32 digits where the database has no such type.
+_ARCHIVE = {
+    "postgresql": "(event_id, received_at, body) "
+    "SELECT CAST(given ->> 0 AS uuid), :now, substring(CAST(:bodies AS bytea) "
+    "FROM CAST(given ->> 1 AS integer) FOR CAST(given ->> 2 AS integer)) "
+    "FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS given",
+    "sqlite": "(event_id, received_at, body) "
+    "SELECT replace(json_extract(value, '$[0]'), '-', ''), :now, substr(:bodies, "
+    "json_extract(value, '$[1]'), json_extract(value, '$[2]')) "
+    "FROM json_each(:rows) WHERE true",
+}
+_MARK = {
+    "postgresql": "(event_id, received_at, type, subject, sequence) "
+    "SELECT CAST(given ->> 0 AS uuid), :now, given ->> 1, given ->> 2, "
+    "CAST(given ->> 3 AS bigint) FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS given",
+    "sqlite": "(event_id, received_at, type, subject, sequence) "
+    "SELECT replace(json_extract(value, '$[0]'), '-', ''), :now, json_extract(value, '$[1]'), "
+    "json_extract(value, '$[2]'), json_extract(value, '$[3]') FROM json_each(:rows) WHERE true",
+}
+
+
+def _inserting(rows: str, *binds: BindParameter[Any]) -> TextualSelect:
+    statement = text(f"INSERT INTO inbox {rows} ON CONFLICT DO NOTHING RETURNING event_id")
+    now = bindparam("now", type_=UTCDateTime)
+    return statement.bindparams(now, *binds).columns(inbox.c.event_id)
+
+
 _CLAIM = {
-    dialect: text(
-        f"INSERT INTO inbox (event_id, received_at, body) {rows} "
-        "ON CONFLICT DO NOTHING RETURNING event_id"
-    )
-    .bindparams(bindparam("now", type_=UTCDateTime))
-    .columns(inbox.c.event_id)
-    for dialect, rows in {
-        "postgresql": "SELECT CAST(given ->> 0 AS uuid), :now, convert_to(given ->> 1, 'UTF8') "
-        "FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS given",
-        # SQLAlchemy keeps a Uuid as 32 digits where the database has no such type.
-        "sqlite": "SELECT replace(json_extract(value, '$[0]'), '-', ''), :now, "
-        "CAST(json_extract(value, '$[1]') AS BLOB) FROM json_each(:rows) WHERE true",
-    }.items()
+    True: {
+        dialect: _inserting(rows, bindparam("bodies", type_=LargeBinary))
+        for dialect, rows in _ARCHIVE.items()
+    },
+    False: {dialect: _inserting(rows) for dialect, rows in _MARK.items()},
 }
 
 
@@ -102,13 +136,29 @@ def claim(session: Session, events: Sequence[Event], *, archive: bool) -> list[E
     :returns: those that no committed transaction has claimed before, once each.
     """
     by_id = {event.id: event for event in events}
-    rows = [
-        (id_, by_id[id_].encode().decode() if archive else None)
-        for id_ in sorted(by_id)  # in one order, so that two workers do not deadlock
-    ]
-    statement = _CLAIM[session.get_bind().dialect.name]
-    new = set(session.scalars(statement, {"now": utc_now(), "rows": orjson.dumps(rows).decode()}))
+    ids = sorted(by_id)  # in one order, so that two workers do not deadlock
+    given: dict[str, Any] = {"now": utc_now()}
+    if archive:
+        bodies = [by_id[id_].encode() for id_ in ids]
+        rows: list[tuple[Any, ...]] = list(zip(ids, *_slices(bodies), strict=True))
+        given["bodies"] = b"".join(bodies)
+    else:
+        rows = [_mark(by_id[id_]) for id_ in ids]
+    given["rows"] = orjson.dumps(rows).decode()
+    new = set(session.scalars(_CLAIM[archive][session.get_bind().dialect.name], given).all())
     return [event for id_, event in by_id.items() if id_ in new]
+
+
+def _mark(event: Event) -> tuple[Any, ...]:
+    """What is kept of an event that was seen: enough for its producer to know it again."""
+    subject = _storable(event.subject)[:_LONGEST_SUBJECT]
+    return event.id, _storable(event.type)[:_LONGEST_TYPE], subject, event.sequence
+
+
+def _slices(parts: Sequence[bytes]) -> tuple[list[int], list[int]]:
+    """Where each of ``parts`` begins when they are put together, from 1 on, and how long it is."""
+    lengths = [len(part) for part in parts]
+    return list(accumulate(lengths, initial=1))[:-1], lengths
 
 
 def _storable(text: str) -> str:
@@ -133,7 +183,7 @@ def park(
         {
             "id": new_id(),
             "event_id": _storable(event_id)[:64],
-            "type": _storable(event_type)[:120],
+            "type": _storable(event_type)[:_LONGEST_TYPE],
             "handler": handler[:200],
             "reason": _storable(reason)[:_LONGEST_REASON],
             "attempts": attempts,
@@ -151,8 +201,8 @@ class Parked:
 
     id: str
     event_id: str
+    type: str
     body: bytes
-    state: str
 
 
 def is_parked(session: Session, event_id: str, body: bytes) -> bool:
@@ -163,7 +213,14 @@ def is_parked(session: Session, event_id: str, body: bytes) -> bool:
 
 
 class NotParked(Exception):
-    """There is no such parked event, or it is settled already."""
+    """There is no such parked event, or it is settled already.
+
+    :ivar state: what it is instead; None when there is none.
+    """
+
+    def __init__(self, parked_id: str, state: str | None) -> None:
+        super().__init__(parked_id)
+        self.state = state
 
 
 def take_parked(session: Session, parked_id: str) -> Parked:
@@ -173,13 +230,13 @@ def take_parked(session: Session, parked_id: str) -> Parked:
     """
     columns = parked_events.c
     row = session.execute(
-        select(columns.id, columns.event_id, columns.body, columns.state)
-        .where(columns.id == parked_id, columns.state == "parked")
+        select(columns.id, columns.event_id, columns.type, columns.body, columns.state)
+        .where(columns.id == parked_id)
         .with_for_update()
     ).one_or_none()
-    if row is None:
-        raise NotParked(parked_id)
-    return Parked(*row)
+    if row is None or row.state != "parked":
+        raise NotParked(parked_id, row.state if row else None)
+    return Parked(row.id, row.event_id, row.type, row.body)
 
 
 def unclaim(session: Session, event_id: str) -> None:
@@ -187,13 +244,15 @@ def unclaim(session: Session, event_id: str) -> None:
     session.execute(delete(inbox).where(inbox.c.event_id == event_id))
 
 
-def settle(session: Session, parked_id: str, state: str, by: str, because: str) -> None:
+def settle(session: Session, parked: Parked, state: str, by: str, because: str) -> None:
     """Close a parked event as ``redriven`` or ``discarded``, and keep by whom and why."""
     session.execute(
         update(parked_events)
-        .where(parked_events.c.id == parked_id)
+        .where(parked_events.c.id == parked.id)
         .values(state=state, settled_at=utc_now(), settled_by=by, settled_because=because)
     )
+    detail = {"event": parked.event_id, "type": parked.type, "because": because}
+    record_act(session, f"events.{state}", parked.id, detail, actor=by)
 
 
 def note_failure(session: Session, parked_id: str, reason: str) -> None:
@@ -215,13 +274,45 @@ def parked_count(session: Session) -> int:
     )
 
 
-def forget(session: Session, days: int) -> None:
-    """Delete ids without a body that were seen more than ``days`` days ago."""
-    session.execute(
-        delete(inbox).where(
-            inbox.c.body.is_(None), inbox.c.received_at < utc_now() - timedelta(days=days)
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """That an event was seen."""
+
+    event_id: str
+    received_at: datetime
+    type: str | None
+
+
+def marks(
+    session: Session, since: datetime, until: datetime, after: Mark | None, limit: int
+) -> list[Mark]:
+    """What was seen since an instant and before another, from the one after ``after`` on."""
+    columns = inbox.c
+    start = after.received_at if after else since
+    statement = select(columns.event_id, columns.received_at, columns.type).where(
+        columns.received_at >= start, columns.received_at < until
+    )
+    if after is not None:
+        last = (after.received_at, after.event_id)
+        statement = statement.where(tuple_(columns.received_at, columns.event_id) > last)
+    ordered = statement.order_by(columns.received_at, columns.event_id).limit(limit)
+    return [Mark(*row) for row in session.execute(ordered)]
+
+
+def decided(session: Session, event_ids: Sequence[str]) -> set[str]:
+    """Those of the events that are with a person: parked, or discarded for good."""
+    columns = parked_events.c
+    with_a_person = columns.state.in_(("parked", "discarded"))
+    return set(
+        session.scalars(
+            select(columns.event_id).where(columns.event_id.in_(event_ids), with_a_person)
         )
     )
+
+
+def unclaim_all(session: Session, event_ids: Sequence[str]) -> None:
+    """Forget having seen events, so that they are applied when they come again."""
+    session.execute(delete(inbox).where(inbox.c.event_id.in_(event_ids)))
 
 
 def type_of(body: bytes) -> str:

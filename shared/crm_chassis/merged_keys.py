@@ -38,7 +38,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.orm.base import PassiveFlag
 
 from crm_chassis.database import chassis_metadata, new_id, utc_now
-from crm_chassis.events import Event
+from crm_chassis.events import Event, Voided
 from crm_chassis.replicas import upsert_newer
 
 merges = Table(
@@ -153,6 +153,25 @@ class MergedKeys:
         """
         if kind not in self._references:
             return {}
+        return self._apply(session, self._references[kind], told)
+
+    def forget(self, session: Session, voided: Sequence[Voided]) -> None:
+        """Part again what only merges that are gone put together."""
+        gone = {each.subject for each in voided if each.gone and each.noun == "merge"}
+        standing = session.execute(select(merges).where(merges.c.id.in_(gone))).all()
+        if not standing:
+            return
+        parted = [
+            Merge(row.id, row.merged_id, row.survivor_id, False, row.sequence + 1)
+            for row in standing
+        ]
+        references = [each for some in self._references.values() for each in some]
+        self._apply(session, references, parted)
+        session.execute(delete(merges).where(merges.c.id.in_(gone)))
+
+    def _apply(
+        self, session: Session, references: Iterable[Reference], told: Sequence[Merge]
+    ) -> dict[str, set[str]]:
         _lock_writers(session, shared=False)
         keys = {key for merge in told for key in (merge.merged_id, merge.survivor_id)}
         before = _chains(session, keys)
@@ -178,7 +197,7 @@ class MergedKeys:
         }
         session.flush()
         moved: dict[str, set[str]] = {}
-        for reference in self._references[kind]:
+        for reference in references:
             rows = [row for key, to in moves.items() for row in _move(session, reference, key, to)]
             _publish(session, reference, rows)
             moved[reference.place] = set(rows)

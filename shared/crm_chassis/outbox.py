@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Any, Protocol, TypeVar
+from datetime import date, datetime, timedelta
+from typing import Any, Protocol, TypeVar, cast
+from uuid import UUID
 
 import orjson
 from opentelemetry.propagate import inject
@@ -24,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    bindparam,
     delete,
     func,
     insert,
@@ -46,8 +48,15 @@ event_log = Table(
     Column("subject", String(64), nullable=False),
     Column("sequence", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("causation_id", Uuid(as_uuid=False)),
     Index("event_log_recorded_at", "recorded_at", "event_id"),
     Index("event_log_subject", "subject"),
+    Index(
+        "event_log_causation",
+        "causation_id",
+        postgresql_where=text("causation_id IS NOT NULL"),
+        sqlite_where=text("causation_id IS NOT NULL"),
+    ),
     postgresql_partition_by="RANGE (recorded_at)",
 )
 
@@ -57,6 +66,16 @@ outbox = Table(
     Column("event_id", Uuid(as_uuid=False), primary_key=True),
     Column("recorded_at", UTCDateTime, nullable=False),
 )
+
+relay_batches = Table(
+    "relay_batches",
+    chassis_metadata,
+    Column("last_id", Uuid(as_uuid=False), primary_key=True),
+    Column("first_id", Uuid(as_uuid=False), primary_key=True),
+    Column("confirmed_at", UTCDateTime, primary_key=True),
+    Column("event_ids", LargeBinary, nullable=False),
+)
+"""What the broker confirmed together, kept as long as the log: 16 bytes an event, in order."""
 
 
 class ContractViolation(ValueError):
@@ -147,6 +166,7 @@ class Recorder:
                     "subject": event.subject,
                     "sequence": event.sequence,
                     "body": event.encode(),
+                    "causation_id": event.causationid,
                 }
                 for event in events
             ],
@@ -232,23 +252,93 @@ def queued(connection: Connection, limit: int) -> list[Queued]:
     return [Queued(event_id, event_type, body.encode()) for event_id, event_type, body in rows]
 
 
-# The ids as one JSON parameter: binding a thousand takes longer than deleting them.
+# The ids as one JSON parameter: binding a thousand takes longer than deleting them. And one
+# statement where that can be: a second one takes as long again.
+_NOW = bindparam("now", type_=UTCDateTime)
 _CONFIRMED = {
-    "postgresql": text(
-        "DELETE FROM outbox WHERE event_id IN (SELECT CAST(value AS uuid) "
-        "FROM jsonb_array_elements_text(CAST(:ids AS jsonb)))"
-    ),
+    "postgresql": [
+        text(
+            """
+            WITH confirmed AS (
+                DELETE FROM outbox WHERE event_id IN (
+                    SELECT CAST(value AS uuid)
+                    FROM jsonb_array_elements_text(CAST(:ids AS jsonb))
+                )
+            )
+            INSERT INTO relay_batches (last_id, first_id, confirmed_at, event_ids)
+            VALUES (CAST(:last_id AS uuid), CAST(:first_id AS uuid), :now, :packed)
+            """
+        ).bindparams(_NOW)
+    ],
     # SQLAlchemy keeps a Uuid as 32 digits where the database has no such type.
-    "sqlite": text(
-        "DELETE FROM outbox WHERE event_id IN (SELECT replace(value, '-', '') FROM json_each(:ids))"
-    ),
+    "sqlite": [
+        text(
+            """
+            DELETE FROM outbox WHERE event_id IN (
+                SELECT replace(value, '-', '') FROM json_each(:ids)
+            )
+            """
+        ),
+        text(
+            """
+            INSERT INTO relay_batches (last_id, first_id, confirmed_at, event_ids)
+            VALUES (replace(:last_id, '-', ''), replace(:first_id, '-', ''), :now, :packed)
+            """
+        ).bindparams(_NOW),
+    ],
 }
 
 
-def confirmed(connection: Connection, event_ids: Iterable[str]) -> None:
-    """Take the events that the broker has confirmed out of the queue."""
-    ids = orjson.dumps(list(event_ids)).decode()
-    connection.execute(_CONFIRMED[connection.dialect.name], {"ids": ids})
+def confirmed(connection: Connection, event_ids: Sequence[str]) -> None:
+    """Take the events that the broker has confirmed out of the queue, and keep when that was.
+
+    :param event_ids: in the order of recording; at least one.
+    """
+    values = {
+        "ids": orjson.dumps(event_ids).decode(),
+        "last_id": event_ids[-1],
+        "first_id": event_ids[0],
+        "now": utc_now(),
+        "packed": _packed(event_ids),
+    }
+    for statement in _CONFIRMED[connection.dialect.name]:
+        connection.execute(statement, values)
+
+
+def _packed(event_ids: Iterable[str]) -> bytes:
+    return bytes.fromhex("".join(event_ids).replace("-", ""))
+
+
+def is_queued(session: Session, event_id: str) -> bool:
+    """True while the broker has not confirmed the event."""
+    found = session.scalar(select(outbox.c.event_id).where(outbox.c.event_id == event_id))
+    return found is not None
+
+
+def confirmed_at(session: Session, event_id: str) -> datetime | None:
+    """When the broker confirmed an event; None if it has not, or that is no longer known.
+
+    Batches overlap where a transaction committed late. The first one that reaches over the event
+    is nearly always its own; else it is the next one.
+    """
+    batches, wanted = relay_batches.c, _packed([event_id])
+    over_it = (
+        select(batches.confirmed_at, batches.event_ids)
+        .where(batches.last_id >= event_id, batches.first_id <= event_id)
+        .order_by(batches.last_id)
+        .limit(1)
+    )
+    place = 0
+    while batch := session.execute(over_it.offset(place)).one_or_none():
+        if _holds(batch.event_ids, wanted):
+            return cast(datetime, batch.confirmed_at)
+        place += 1
+    return None
+
+
+def _holds(packed: bytes, wanted: bytes) -> bool:
+    size = len(wanted)
+    return any(packed[start : start + size] == wanted for start in range(0, len(packed), size))
 
 
 def depth(session: Session) -> tuple[int, float]:
@@ -269,26 +359,47 @@ _PARTITIONS = (
 )
 
 
-def keep_log(connection: Connection, days: int) -> None:
+def keep_log(connection: Connection, days: int) -> list[str]:
     """Make the log's partitions of this month and the two to come; drop what is past ``days``.
 
-    On SQLite, which has no partitions, old events are deleted.
+    What the broker has not confirmed is never past it. SQLite has no partitions.
+
+    :returns: the partitions dropped.
     """
     today = utc_now().date()
-    oldest = datetime.fromtimestamp(utc_now().timestamp() - days * 86_400, UTC)
+    waiting = connection.scalar(select(func.min(outbox.c.recorded_at)))
+    oldest = min(utc_now() - timedelta(days=days), waiting or utc_now()).date()
     if connection.dialect.name == "sqlite":
-        connection.execute(delete(event_log).where(event_log.c.recorded_at < oldest))
-        return
+        _forget_batches(connection, oldest)
+        return []
+    partitions = connection.scalars(text(_PARTITIONS)).all()
     for offset in range(3):
         first, after = _month(today, offset), _month(today, offset + 1)
-        connection.execute(
-            text(
-                f"CREATE TABLE IF NOT EXISTS event_log_{first:%Y_%m} PARTITION OF event_log "
-                f"FOR VALUES FROM ('{first} 00:00+00') TO ('{after} 00:00+00')"
+        name = f"event_log_{first:%Y_%m}"
+        if name not in partitions:  # asked for before: even to find it there would lock the log
+            connection.execute(
+                text(
+                    f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF event_log "
+                    f"FOR VALUES FROM ('{first} 00:00+00') TO ('{after} 00:00+00')"
+                )
             )
-        )
-    partitions = connection.scalars(text(_PARTITIONS)).all()
-    for name in partitions:
-        year, month = name.removeprefix("event_log_").split("_")
-        if _month(date(int(year), int(month), 1), 1) <= oldest.date():
-            connection.execute(text(f"DROP TABLE {name}"))
+    past = [name for name in partitions if _month(_first_day(name), 1) <= oldest]
+    for name in past:
+        connection.execute(text(f"DROP TABLE {name}"))
+    _forget_batches(connection, oldest.replace(day=1))
+    return past
+
+
+def _first_day(partition: str) -> date:
+    year, month = partition.removeprefix("event_log_").split("_")
+    return date(int(year), int(month), 1)
+
+
+def _forget_batches(connection: Connection, before: date) -> None:
+    """Forget what the broker confirmed of events made before a day.
+
+    The first 48 bits of a UUIDv7 are the milliseconds since 1970 (RFC 9562).
+    """
+    milliseconds = max(0, (before - date(1970, 1, 1)).days * 86_400_000)
+    first_of_day = str(UUID(int=milliseconds << 80))
+    connection.execute(delete(relay_batches).where(relay_batches.c.last_id < first_of_day))

@@ -7,19 +7,21 @@ An event that its handler cannot take is parked with the reason, and its neighbo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from crm_chassis import inbox
 from crm_chassis.broker import BrokerAway, Delivery
+from crm_chassis.broker.topology import DELIVERY_LIMIT
 from crm_chassis.context import Origin, acting
 from crm_chassis.database import Database, utc_now
-from crm_chassis.events import Event, MalformedEvent, Refused, decode
+from crm_chassis.events import Event, MalformedEvent, Refused, decode, is_voiding
 from crm_chassis.telemetry import Telemetry
 from crm_contracts.catalogue import Catalogue, UnknownEventType
 
@@ -34,6 +36,9 @@ Subscriptions = Mapping[str, Handler]
 
 TRANSIENT = (OperationalError, InterfaceError, BrokerAway)
 """Faults that pass: nothing is parked for them."""
+
+_EVENTS = (1, 5, 10, 50, 100, 500, 1000, 2000, 5000)
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 
 _ATTEMPTS = 3
 _PAUSE_SECONDS = 0.05
@@ -60,24 +65,45 @@ class Processor:
         self._database = database
         self._catalogue = catalogue
         self._subscriptions = subscriptions
+        self._voiding = {handler for each, handler in subscriptions.items() if is_voiding(each)}
         self._telemetry = telemetry
         self._archive = archive
         self._handled = Counter(
             "crm_consumer_events", "Events taken from the queue", ["outcome"], registry=registry
         )
-        self._lag = Gauge(
-            "crm_consumer_lag_seconds", "Age of the newest event when handled", registry=registry
+        self._failures = Counter(
+            "crm_consumer_failures",
+            "Attempts that failed, of batches and of events alone",
+            ["of"],
+            registry=registry,
+        )
+        self._batch_events = Histogram(
+            "crm_consumer_batch_events", "Events of a batch", buckets=_EVENTS, registry=registry
+        )
+        self._batch_seconds = Histogram(
+            "crm_consumer_batch_seconds", "Time to handle a batch", registry=registry
+        )
+        self._lag = Histogram(
+            "crm_consumer_lag_seconds",
+            "From the recording of a batch's oldest event to the commit of its effects",
+            ["producer"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._newest = Gauge(
+            "crm_consumer_newest_event_timestamp_seconds",
+            "When the newest event handled was recorded",
+            ["producer"],
+            registry=registry,
         )
 
-    def process(self, deliveries: Sequence[Delivery]) -> None:
-        """Handle or park each delivery, durably.
+    def admit(self, deliveries: Sequence[Delivery]) -> list[Event]:
+        """The events that can be handled, as this service may store them; the others are parked.
 
         :raises sqlalchemy.exc.OperationalError: the database is away; any of the deliveries may
             be given again.
         """
-        events = [event for delivery in deliveries if (event := self._admitted(delivery))]
-        if events:
-            self.handle(events)
+        return [event for delivery in deliveries if (event := self._admitted(delivery))]
 
     def _admitted(self, delivery: Delivery) -> Event | None:
         """The event of a delivery, as this service may store it, or None once it is parked."""
@@ -94,20 +120,40 @@ class Processor:
         return self._kept(event)
 
     def handle(self, events: Sequence[Event]) -> None:
-        """Apply events in one transaction, or, where that fails, one by one."""
+        """Apply events in one transaction, or, where that fails, one by one; park what fails again.
+
+        :raises sqlalchemy.exc.OperationalError: the database is away; any of the events may be
+            given again.
+        """
+        if not events:
+            return
+        started = time.perf_counter()
         with self._telemetry.processing(events):
             try:
                 applied = self._apply(events)
             except TRANSIENT:
                 raise
             except Exception as error:
+                self._failures.labels("batch").inc()
                 log.warning("consumer.batch_failed", count=len(events), error=_reason(error))
                 for event in events:
                     self._apply_or_park(event)
             else:
                 self._handled.labels("applied").inc(applied)
                 self._handled.labels("duplicate").inc(len(events) - applied)
-        self._lag.set((utc_now() - max(event.time for event in events)).total_seconds())
+        self._observe(events, time.perf_counter() - started)
+
+    def _observe(self, events: Sequence[Event], seconds: float) -> None:
+        """Tell how large and how fresh a batch was."""
+        self._batch_events.observe(len(events))
+        self._batch_seconds.observe(seconds)
+        now = utc_now()
+        times: dict[str, list[datetime]] = {}
+        for event in events:
+            times.setdefault(event.type.split(".", 2)[1], []).append(event.time)
+        for producer, recorded in times.items():
+            self._lag.labels(producer).observe((now - min(recorded)).total_seconds())
+            self._newest.labels(producer).set(max(recorded).timestamp())
 
     def redrive(self, parked_id: str, by: str) -> None:
         """Give a parked event to its handler once more, and settle it if that succeeds.
@@ -121,7 +167,7 @@ class Processor:
             self._require_contract(event, bare=self._archive)
             inbox.unclaim(session, event.id)
             self._claim_and_apply(session, [event])
-            inbox.settle(session, parked_id, "redriven", by, "redriven")
+            inbox.settle(session, parked, "redriven", by, "redriven")
 
     def _kept(self, event: Event) -> Event:
         """The event as this service may store it: an archive holds no personal data."""
@@ -141,8 +187,9 @@ class Processor:
 
     def _claim_and_apply(self, session: Session, events: Sequence[Event]) -> int:
         new = inbox.claim(session, events, archive=self._archive)
-        for handler, group in self._by_handler(new).items():
-            handler(session, group)
+        groups = self._by_handler(new)
+        for handler in sorted(groups, key=self._voiding.__contains__):  # of what is here by then
+            handler(session, groups[handler])
         return len(new)
 
     def _by_handler(self, events: Sequence[Event]) -> dict[Handler, list[Event]]:
@@ -172,6 +219,7 @@ class Processor:
             except TRANSIENT:
                 raise
             except Exception as error:
+                self._failures.labels("event").inc()
                 if isinstance(error, Refused) or attempt == _ATTEMPTS:
                     self._park(event, _reason(error), attempt)
                     return
@@ -180,9 +228,18 @@ class Processor:
                 self._handled.labels("applied" if applied else "duplicate").inc()
                 return
 
+    @property
+    def handled_types(self) -> Collection[str]:
+        """The event types that have a handler here."""
+        return self._subscriptions.keys()
+
+    def handler_name(self, event_type: str) -> str | None:
+        """What handles events of a type here, as a dotted path; None when nothing does."""
+        handler = self._subscriptions.get(event_type)
+        return f"{handler.__module__}.{handler.__qualname__}" if handler else None
+
     def _park(self, event: Event, reason: str, attempts: int) -> None:
         """Park an event and claim it, so that its duplicates are not parked again."""
-        handler = self._subscriptions.get(event.type)
         log.error("event.parked", event_id=event.id, type=event.type, reason=reason)
         with self._database.transaction() as session:
             if not inbox.claim(session, [event], archive=False):
@@ -191,13 +248,23 @@ class Processor:
                 session,
                 event_id=event.id,
                 event_type=event.type,
-                handler=f"{handler.__module__}.{handler.__qualname__}" if handler else "none",
+                handler=self.handler_name(event.type) or "none",
                 reason=reason,
                 attempts=attempts,
                 traceparent=event.traceparent,
                 body=event.encode(),
             )
         self._handled.labels("parked").inc()
+
+    def park_dead(self, deliveries: Sequence[Delivery], reason: str) -> None:
+        """Park what the broker gave up delivering, unless it was handled after all."""
+        for delivery in deliveries:
+            try:
+                event = decode(delivery.body)
+            except MalformedEvent as error:
+                self._park_malformed(delivery, str(error))
+            else:
+                self._park(self._kept(event), reason, DELIVERY_LIMIT)
 
     def _park_malformed(self, delivery: Delivery, reason: str) -> None:
         log.error("event.parked", event_id=delivery.id, reason=reason)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from zlib import crc32
+import time
 
 import psycopg
 import structlog
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
@@ -46,12 +44,20 @@ class Relay:
         self._doorbell = doorbell
         self._telemetry = telemetry
         self._batch = batch
-        self._lock_key = crc32(f"crm-relay-{service}".encode())
+        self._lock = f"crm-relay-{service}"
         self._publisher: Publisher | None = None
         self._sent = Counter(
             "crm_relay_events", "Events confirmed by the broker", registry=registry
         )
+        self._unconfirmed = Counter(
+            "crm_relay_unconfirmed_events", "Events sent and not confirmed", registry=registry
+        )
+        self._seconds = Histogram(
+            "crm_relay_batch_seconds", "From reading a batch to forgetting it", registry=registry
+        )
         self._standing_by = False
+        active = Gauge("crm_relay_active", "1 where events are relayed", registry=registry)
+        active.set_function(lambda: self.ready and not self._standing_by)
 
     @property
     def ready(self) -> bool:
@@ -63,7 +69,7 @@ class Relay:
         """Relay until ``stop`` is set. Faults of database and broker are waited out."""
         while not stop.is_set():
             try:
-                with self._sole_relay() as connection:
+                with self._database.sole_holder(self._lock) as connection:
                     self._standing_by = connection is None
                     if connection is None:
                         stop.wait(_POLL_SECONDS)
@@ -75,24 +81,6 @@ class Relay:
                 self._disconnect()
                 stop.wait(_BACK_OFF_SECONDS)
         self._disconnect()
-
-    @contextmanager
-    def _sole_relay(self) -> Iterator[Connection | None]:
-        """A connection that holds the relay's lock, or None while another relay holds it."""
-        with self._database.engine.connect() as connection:
-            if self._database.is_sqlite:
-                yield connection
-                return
-            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-            lock = {"key": self._lock_key}
-            if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), lock):
-                yield None
-                return
-            try:
-                yield connection
-            finally:
-                if not connection.invalidated:
-                    connection.execute(text("SELECT pg_advisory_unlock(:key)"), lock)
 
     def _drain_until(self, stop: threading.Event, lock_holder: Connection) -> None:
         while not stop.is_set():
@@ -109,6 +97,7 @@ class Relay:
         :returns: how many events were confirmed.
         """
         publisher = self._connect()
+        started = time.perf_counter()
         with self._database.engine.execution_options(reading=True).connect() as connection:
             batch = outbox.queued(connection, self._batch)
         if not batch:
@@ -117,9 +106,12 @@ class Relay:
             done = publisher.publish([Message(row.event_id, row.type, row.body) for row in batch])
         if done:
             with self._database.engine.begin() as connection:
-                outbox.confirmed(connection, done)
+                ids = [row.event_id for row in batch if row.event_id in done]
+                outbox.confirmed(connection, ids)
             self._sent.inc(len(done))
+            self._seconds.observe(time.perf_counter() - started)
         if len(done) < len(batch):
+            self._unconfirmed.inc(len(batch) - len(done))
             log.warning("relay.unconfirmed", count=len(batch) - len(done))
         return len(done)
 

@@ -13,13 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy import (
     Column,
-    CursorResult,
     Index,
     Integer,
     Select,
@@ -28,6 +26,7 @@ from sqlalchemy import (
     Text,
     and_,
     delete,
+    func,
     select,
     update,
 )
@@ -35,7 +34,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from crm_chassis.context import Origin, acting
-from crm_chassis.database import Database, UTCDateTime, chassis_metadata, utc_now
+from crm_chassis.database import Database, UTCDateTime, chassis_metadata, rows_changed, utc_now
 from crm_chassis.processor import TRANSIENT
 
 log = structlog.get_logger(__name__)
@@ -95,11 +94,20 @@ def cancel_timers(session: Session, kind: str, subjects: Iterable[str]) -> int:
     cancelled = session.execute(
         delete(timers).where(timers.c.kind == kind, timers.c.subject.in_(list(subjects)))
     )
-    return cast("CursorResult[Any]", cancelled).rowcount
+    return rows_changed(cancelled)
 
 
 def _row(kind: str, subject: str, due_at: datetime) -> dict[str, object]:
     return {"kind": kind, "subject": subject, "due_at": due_at, "attempts": 0, "failure": None}
+
+
+def overdue(session: Session) -> tuple[int, float]:
+    """How many timers are due and have not fired, and for how many seconds the first has been."""
+    now = utc_now()
+    columns = timers.c
+    due = select(func.count(), func.min(columns.due_at)).where(columns.due_at <= now)
+    count, first = session.execute(due).one()
+    return count, (now - first).total_seconds() if first else 0.0
 
 
 class Scheduler:

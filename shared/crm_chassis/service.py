@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import structlog
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 from sqlalchemy import MetaData, text
 from sqlalchemy.exc import DBAPIError
 
-from crm_chassis import cli, directory, health, phones, problems
+from crm_chassis import cli, directory, draining, health, phones, problems
+from crm_chassis.administration_api import acts_blueprint
 from crm_chassis.attachments import DISCARD, Attachable, Limits, discarding
 from crm_chassis.attachments_api import attachments_blueprint
 from crm_chassis.auth import KeySource, TokenVerifier, current_principal
@@ -24,30 +26,39 @@ from crm_chassis.broker import Broker
 from crm_chassis.broker.embedded import EmbeddedBroker, Exchanges
 from crm_chassis.broker.rabbitmq import RabbitMQ
 from crm_chassis.consumer import Consumer
+from crm_chassis.contracts_api import contracts_blueprint
 from crm_chassis.custom_fields import CustomResource, Declarations
 from crm_chassis.custom_fields.api import custom_fields_blueprint
 from crm_chassis.database import Database, make_engine
 from crm_chassis.doorbell import Doorbell, LocalDoorbell, PostgresDoorbell
+from crm_chassis.event_trace import Effects
+from crm_chassis.event_trace_api import events_blueprint
 from crm_chassis.events_api import parked_blueprint
 from crm_chassis.imports import Importer
 from crm_chassis.imports.runner import ImportRunner
 from crm_chassis.imports_api import Export, exports_blueprint, imports_blueprint
 from crm_chassis.logs import configure_logs
 from crm_chassis.migrations import Migrations
+from crm_chassis.numbering import Numbering
 from crm_chassis.openapi import Api
 from crm_chassis.outbox import Recorder, recorded
 from crm_chassis.processor import Processor, Subscriptions
+from crm_chassis.reconcile import Reconciliation, Retelling
 from crm_chassis.relay import Relay
+from crm_chassis.replay_jobs import ReplayRunner
+from crm_chassis.replays_api import replays_blueprint
+from crm_chassis.retention import Kept, Retention
 from crm_chassis.scheduler import Recurring, Scheduler, TimerHandler
 from crm_chassis.settings import Settings
 from crm_chassis.storage import Storage, open_storage
 from crm_chassis.telemetry import Telemetry, exporter_for
+from crm_chassis.voiding import OnVoided, Voiding
 from crm_chassis.web import Blueprint
-from crm_chassis.worker import Loop, Worker, housekeeping
+from crm_chassis.worker import Loop, Worker, hourly
 from crm_contracts.catalogue import Catalogue, catalogue
 
 _API = "/v1/"
-_OWN_THREADS = 7  # connections of the worker's loops, beside those of the requests
+_OWN_THREADS = 8  # connections of the worker's loops, beside those of the requests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +72,12 @@ class Definition:
     :ivar timers: kind of timer to what is done when one is due.
     :ivar recurring: what the worker does again and again.
     :ivar loops: makes what its worker does beside relaying, consuming and importing.
+    :ivar kept: what it keeps for a time only, beside what every service does.
     :ivar archive_events: keep the events consumed, without personal data, to rebuild from.
+    :ivar retelling: how to tell anew of what others than reporting hear of.
+    :ivar numbering: what gives out the numbers of documents.
+    :ivar on_voided: makes undone what was done on events that are void.
+    :ivar effects: finds the rows that an archived event was applied to.
     """
 
     name: str
@@ -77,7 +93,12 @@ class Definition:
     timers: Mapping[str, TimerHandler] = field(default_factory=dict)
     recurring: Sequence[Recurring] = ()
     loops: Callable[[Service], Sequence[Loop]] = lambda service: ()
+    kept: Callable[[Any], Sequence[Kept]] = lambda settings: ()
     archive_events: bool = False
+    retelling: Retelling = field(default_factory=dict)
+    numbering: Numbering = field(default_factory=dict)
+    on_voided: OnVoided = lambda session, voided: None
+    effects: Effects | None = None
 
 
 class Service:
@@ -97,6 +118,9 @@ class Service:
         self.catalogue = contracts
         self.attachment_limits = Limits.of(settings)
         self.registry = CollectorRegistry()
+        self.requests_in_progress = Gauge(
+            "crm_requests_in_progress", "Requests being answered", registry=self.registry
+        )
         self.telemetry = telemetry or Telemetry(self.name, exporter_for(settings.otlp_endpoint))
         self.tokens = TokenVerifier(KeySource(settings.token_keys), f"crm-{self.name}")
         engine = make_engine(settings.database_url, settings.web_threads + _OWN_THREADS)
@@ -109,10 +133,20 @@ class Service:
             self.name,
             self.database,
             self.catalogue,
-            {**directory.SUBSCRIPTIONS, **definition.subscriptions},
+            {
+                **directory.SUBSCRIPTIONS,
+                **Voiding(definition.on_voided).subscriptions(contracts, self.name),
+                **definition.subscriptions,
+            },
             self.telemetry,
             self.registry,
             archive=definition.archive_events,
+        )
+        self.reconciliation = Reconciliation(
+            service=self.name,
+            metadata=definition.metadata,
+            retelling=definition.retelling,
+            numbering=definition.numbering,
         )
         self.scheduler = Scheduler(
             self.name,
@@ -122,6 +156,8 @@ class Service:
             self.registry,
             timedelta(seconds=settings.clock_ahead_seconds),
         )
+        self.archives = definition.archive_events
+        self.effects = definition.effects
         self._definition = definition
         self._exchanges = exchanges
         self._worker: Worker | None = None
@@ -166,6 +202,13 @@ class Service:
     def consumer(self) -> Consumer:
         return Consumer(self.broker, self.processor, self.settings.consumer_batch)
 
+    @cached_property
+    def retention(self) -> Retention:
+        kept = self._definition.kept(self.settings)
+        return Retention(
+            self.name, self.database, self.settings, kept, self.registry, archives=self.archives
+        )
+
     def _ring_for(self, events_were_recorded: bool) -> None:
         if events_were_recorded:
             self.doorbell.ring()
@@ -177,7 +220,8 @@ class Service:
             Loop("relay", self.relay.run),
             Loop("consumer", self.consumer.run),
             *([Loop("scheduler", self.scheduler.run)] if self._has_timers else []),
-            housekeeping(self.database, self.settings),
+            hourly("retention", self.retention.run),
+            Loop("replays", ReplayRunner(self.name, self.database, self.broker).run),
             *([Loop("imports", imports.run)] if self._definition.importers else []),
             *self._definition.loops(self),
         ]
@@ -198,6 +242,8 @@ class Service:
             checks["worker"] = self._worker.running
             checks["broker"] = self.relay.ready
             checks["consumer"] = self.consumer.attached
+        if draining.under_way():
+            checks["accepting"] = False
         return checks
 
     def _database_answers(self) -> bool:
@@ -283,7 +329,14 @@ def create_service(
 
 
 def _blueprints(definition: Definition) -> list[Blueprint]:
-    found = [*definition.blueprints, parked_blueprint(definition.name)]
+    found = [
+        *definition.blueprints,
+        contracts_blueprint(definition.name),
+        parked_blueprint(definition.name),
+        events_blueprint(definition.name),
+        replays_blueprint(definition.name),
+        acts_blueprint(definition.name),
+    ]
     found += [attachments_blueprint(resource) for resource in definition.attachments]
     if definition.custom:
         found.append(custom_fields_blueprint(definition.name, definition.custom))

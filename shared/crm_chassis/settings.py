@@ -45,20 +45,43 @@ class Settings:
     )
     """Telephone numbers without a country's code are this region's; taken as typed when empty."""
     log_level: str = field(default="INFO", metadata={"check": validate.OneOf(_LOG_LEVELS)})
+    """What is logged: DEBUG, INFO (each request), WARNING, ERROR or CRITICAL and above."""
     otlp_endpoint: str = field(default="", metadata={"variable": "OTEL_EXPORTER_OTLP_ENDPOINT"})
     """OpenTelemetry collector for traces; none are made when empty."""
     bind: str = "0.0.0.0:8000"
+    """Where the api answers, probes and metrics too."""
     probe_bind: str = "0.0.0.0:8001"
+    """Where the worker answers probes and metrics."""
     web_threads: int = 8
+    """Requests that one process answers at a time; its database pool has 8 connections more."""
     web_workers: int = 1
+    """Processes of the api, each with its threads and its pool.
+
+    Of several, ``/metrics`` tells the figures of one at random: rather start more containers.
+    """
+    drain_seconds: int = 0
+    """How long an api that is told to end answers on, so that load balancers turn away from it."""
     max_body_bytes: int = 5_000_000
+    """The largest request, but for files that are imported or attached."""
     relay_batch: int = 2000
+    """Events that the relay sends before it waits for their confirms."""
     consumer_batch: int = 2000
+    """Events that are handled in one transaction; three times as many are taken from the queue."""
     event_log_days: int = 400
     """Days an event stays in the event log, from where it can be replayed."""
     inbox_days: int = 90
     """Days an event's id is remembered by a consumer that does not archive events."""
     idempotency_hours: int = 48
+    """Hours the answer to an Idempotency-Key is remembered."""
+    job_days: int = 90
+    """Days an import or replay is kept, with what was wrong with its rows, from its start."""
+    upload_hours: int = 48
+    """Hours an import waits for its file."""
+    settled_event_days: int = 365
+    """Days a parked event is kept after it was redriven or discarded."""
+    administrative_act_days: int = 1095
+    """Days it is kept who administered what."""
+    """Hours an Idempotency-Key is remembered with its answer."""
     attachments_url: str = ""
     """Where attachments are kept: a bucket, ``https://key:secret@s3.example.com/bucket/prefix``."""
     attachments_dir: str = ""

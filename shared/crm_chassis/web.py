@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import date, datetime
 from functools import wraps
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 import flask_smorest
 import orjson
-from flask import Request, current_app, g, make_response, request
+from flask import Request, Response, current_app, g, make_response, request
 from marshmallow import Schema, missing
 from sqlalchemy.orm import Session
 from webargs.flaskparser import FlaskParser
 
 from crm_chassis import idempotency
+from crm_chassis.administration import record_act
 from crm_chassis.auth import current_principal, require
 from crm_chassis.context import Origin, acting
 from crm_chassis.outbox import Aggregate
@@ -89,13 +91,18 @@ def reads(permission: str) -> Callable[[View[P]], View[P]]:
     return decorate
 
 
-def writes(permission: str | None = None) -> Callable[[View[P]], View[P]]:
+def writes(
+    permission: str | None = None, *, act: str | None = None, keeps: Container[str] = ()
+) -> Callable[[View[P]], View[P]]:
     """A view that changes: authorised, all of it one transaction, with ``session`` for it.
 
     The answer is made inside the transaction and sent after the commit. ``Idempotency-Key`` is
     honoured.
 
     :param permission: None where it depends on what is asked, and the view requires it itself.
+    :param act: what it is as an administrative act, such as ``role.change``; None if it is none.
+    :param keeps: the fields of the request whose values are kept with the act, not only the names;
+        never a secret or personal data.
     """
 
     def decorate(view: View[P]) -> View[P]:
@@ -111,6 +118,8 @@ def writes(permission: str | None = None) -> Callable[[View[P]], View[P]]:
                     return earlier
                 kwargs["session"] = session
                 response = make_response(view(*args, **kwargs))
+                if act is not None:
+                    _keep_act(session, act, response, keeps)
                 if key:
                     idempotency.keep(session, key, response)
                 return response
@@ -118,6 +127,17 @@ def writes(permission: str | None = None) -> Callable[[View[P]], View[P]]:
         return wrapper
 
     return decorate
+
+
+def _keep_act(session: Session, act: str, response: Response, keeps: Container[str]) -> None:
+    given = request.get_json(silent=True) or {}
+    made = response.get_json(silent=True) if response.status_code == HTTPStatus.CREATED else None
+    subject = f"{request.path}/{made['id']}" if made and "id" in made else request.path
+    detail = {
+        "fields": sorted(given),
+        "values": {name: value for name, value in given.items() if name in keeps},
+    }
+    record_act(session, act, subject, detail)
 
 
 def versioned(session: Session, entity: A) -> tuple[A, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The loops beside the requests: relay, consumer, imports, housekeeping."""
+"""The loops beside the requests: relay, consumer, imports, retention."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from crm_chassis import idempotency, inbox, outbox
-from crm_chassis.database import Database
 from crm_chassis.processor import TRANSIENT
-from crm_chassis.settings import Settings
 
 log = structlog.get_logger(__name__)
 _HOUR_SECONDS = 3600.0
@@ -65,7 +62,7 @@ class Worker:
         return not self._stop.is_set() and all(thread.is_alive() for thread in self._threads)
 
 
-def hourly(name: str, work: Callable[[], None]) -> Loop:
+def hourly(name: str, work: Callable[[], object]) -> Loop:
     """A loop that does ``work`` now and each hour; again soon while the database is away."""
 
     def run(stop: threading.Event) -> None:
@@ -79,18 +76,3 @@ def hourly(name: str, work: Callable[[], None]) -> Loop:
             stop.wait(_HOUR_SECONDS)
 
     return Loop(name, run)
-
-
-def housekeeping(database: Database, settings: Settings) -> Loop:
-    """Each hour: the log's partitions, and what is past its retention."""
-    return hourly("housekeeping", lambda: tidy(database, settings))
-
-
-def tidy(database: Database, settings: Settings) -> None:
-    """Apply the retention settings once."""
-    with database.transaction() as session:  # by itself: to drop a partition locks the log
-        outbox.keep_log(session.connection(), settings.event_log_days)
-    with database.transaction() as session:
-        inbox.forget(session, settings.inbox_days)
-    with database.transaction() as session:
-        idempotency.forget(session, settings.idempotency_hours)

@@ -31,7 +31,7 @@ def parked(service: Harness, *options: str) -> list[dict]:
 @pytest.fixture
 def one_parked(one) -> str:
     """The id of a parked event: bytes that are none."""
-    one.service.processor.process([Delivery("m-1", b'{"type": "x", \xff', None)])
+    one.service.processor.admit([Delivery("m-1", b'{"type": "x", \xff', None)])
     return parked(one)[0]["id"]
 
 
@@ -52,10 +52,10 @@ def test_what_is_not_there_is_said(one):
 
 
 def test_a_discard_is_kept_with_its_reason(one, one_parked):
-    run(one, "events", "discard", one_parked, "--reason", "a test")
+    run(one, "events", "discard", one_parked, "--reason", "a test", "--by", "alice")
     assert parked(one) == []
     (entry,) = parked(one, "--state", "discarded")
-    assert (entry["settled_by"], entry["settled_because"]) == ("operator", "a test")
+    assert (entry["settled_by"], entry["settled_because"]) == ("operator:alice", "a test")
 
 
 def test_migrating_again_does_nothing(one):
@@ -70,10 +70,13 @@ def test_the_definitions_give_each_account_its_least_rights(one):
     assert [user["name"] for user in found["users"]] == ["notes-user"]
     (rights,) = found["permissions"]
     assert rights["configure"] == "^$"
-    (topics,) = found["topic_permissions"]
-    assert topics["write"] == r"^crm\.notes\."
+    assert {(each["exchange"], each["write"]) for each in found["topic_permissions"]} == {
+        ("crm.events", r"^crm\.notes\."),
+        ("crm.replay", r"^notes\."),
+    }
     routed = {(b["routing_key"], b["destination"]) for b in found["bindings"]}
     assert {(LENT, "notes.events"), (WRITTEN, "library.events")} <= routed
+    assert {("*.notes", "notes.events"), ("*.library", "library.events")} <= routed
     assert {contract.type for contract in CONTRACTS.consumed_by("notes")} == {
-        key for key, queue in routed if queue == "notes.events"
+        key for key, queue in routed if queue == "notes.events" and key != "*.notes"
     }

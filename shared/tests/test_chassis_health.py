@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
-from notes_service import SHREDDED, WRITTEN, create_app, state_of, write
+from flask import Flask, request
+from notes_service import LENT, SHREDDED, WRITTEN, create_app, state_of, write
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import update
 
 from crm_chassis import outbox
-from crm_chassis.database import utc_now
-from crm_chassis.events import Refused
+from crm_chassis.database import new_id, utc_now
+from crm_chassis.events import Event, Refused
+from crm_chassis.imports.jobs import import_jobs
+from crm_chassis.scheduler import set_timers
 from crm_chassis.settings import Settings
 from crm_chassis.testing_harness import Harness
 
@@ -147,6 +149,22 @@ def metrics(app: Flask) -> dict[str, float]:
     }
 
 
+def written_by(producer: str) -> Event:
+    """An event that the notes service handles."""
+    loan_id = new_id()
+    return Event(
+        id=new_id(),
+        type=LENT,
+        source=f"/crm/{producer}",
+        subject=loan_id,
+        time=utc_now(),
+        sequence=1,
+        data={"id": loan_id, "note_id": loan_id},
+        actor=producer,
+        correlationid="visit-9",
+    )
+
+
 class TestMetrics:
     def test_the_outbox_tells_its_depth_and_age(self, notes):
         assert metrics(notes.app)["crm_outbox_depth"] == 0
@@ -181,6 +199,79 @@ class TestMetrics:
         assert found["crm_consumer_events_total,applied"] == 2
         assert found["crm_consumer_events_total,parked"] == 1
         assert found["crm_parked_events"] == 1
+
+    def test_how_fresh_what_was_handled_is(self, notes, wait_for):
+        event = written_by("library")
+        notes.deliver(event)
+        found = metrics(notes.app)
+        assert found["crm_consumer_batch_events_count"] >= 1
+        assert found["crm_consumer_lag_seconds_count,library"] >= 1
+        newest = "crm_consumer_newest_event_timestamp_seconds,library"
+        assert found[newest] == pytest.approx(event.time.timestamp())
+
+    def test_failed_attempts_are_counted(self, make_service):
+        def refuse(session: Any, events: Any) -> None:
+            raise Refused("never")
+
+        notes = make_service("notes", subscriptions={LENT: refuse})
+        notes.deliver(written_by("library"))
+        found = metrics(notes.app)
+        assert found["crm_consumer_failures_total,batch"] == 1
+        assert found["crm_consumer_failures_total,event"] == 1
+
+    def test_timers_that_are_late_are_told(self, notes):
+        assert metrics(notes.app)["crm_timers_overdue"] == 0
+        hour = timedelta(hours=1)
+        with notes.service.database.transaction() as session:
+            set_timers(session, "late", {"a": utc_now() - hour, "b": utc_now() + hour})
+        found = metrics(notes.app)
+        assert found["crm_timers_overdue"] == 1
+        assert 3_600 <= found["crm_timers_overdue_seconds"] < 3_700
+
+    def test_imports_that_wait_are_told(self, notes):
+        assert metrics(notes.app)["crm_import_jobs,queued"] == 0
+        user = notes.as_user()
+        columns = {"id": "external_id", "title": "title"}
+        job = user.post("/v1/imports", json={"resource": "notes", "columns": columns}).json
+        file = {"data": b"id,title\n1,a\n", "headers": {"Content-Type": "text/csv"}}
+        assert user.put(f"/v1/imports/{job['id']}/content", **file).status_code == 202
+        with notes.service.database.transaction() as session:
+            an_hour_ago = utc_now() - timedelta(hours=1)
+            session.execute(update(import_jobs).values(started_at=an_hour_ago))
+        found = metrics(notes.app)
+        assert found["crm_import_jobs,queued"] == 1
+        assert found["crm_import_jobs,running"] == 0
+        assert 3_600 <= found["crm_import_wait_seconds"] < 3_700
+
+    def test_a_process_tells_of_itself(self, notes):
+        found = metrics(notes.app)
+        assert found["crm_build_info,1.0.0"] == 1
+        assert found["crm_ready,database"] == found["crm_ready,migrations"] == 1
+        assert "crm_ready,consumer" not in found
+        assert found["crm_web_threads"] == notes.service.settings.web_threads
+        assert found["process_resident_memory_bytes"] > 1_000_000
+        assert found["crm_database_connections_in_use"] <= found["crm_database_pool_size"]
+
+    def test_only_one_of_two_workers_relays(self, make_service, postgres_url, wait_for):
+        both = [make_service("notes", postgres_url) for _ in range(2)]
+        for each in both:
+            each.service.start_worker()
+        wait_for(lambda: all(metrics(each.app)["crm_ready,broker"] for each in both))
+        assert sum(metrics(each.app)["crm_relay_active"] for each in both) == 1
+
+    def test_requests_under_way_are_told(self, make_service):
+        during = []
+        notes = make_service("notes")
+        notes.app.before_request(
+            lambda: (
+                during.append(metrics(notes.app)["crm_requests_in_progress"])
+                if request.path == "/v1/notes"
+                else None
+            )
+        )
+        notes.as_user().get("/v1/notes")
+        assert during == [1]
+        assert metrics(notes.app)["crm_requests_in_progress"] == 0
 
     def test_requests_are_counted_by_route_and_not_by_address(self, make_service):
         notes = make_service("notes")

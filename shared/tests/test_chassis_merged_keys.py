@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from crm_chassis.database import (
     make_engine,
     new_id,
 )
+from crm_chassis.events import Voided
 from crm_chassis.merged_keys import (
     Merge,
     MergedKeys,
@@ -44,6 +46,8 @@ class Deal(Versioned, Tables):
     name: Mapped[str] = mapped_column(String(20))
     customer_id: Mapped[Id | None]
 
+
+DONE = "crm.customer.merge.done.v1"
 
 told: list[str] = []
 KEYS = MergedKeys(
@@ -239,3 +243,22 @@ def test_a_row_that_is_being_written_is_not_left_behind(postgres: PostgresServer
                 merging.result(timeout=0.3)
         merging.result(timeout=10)
         assert set(customers(database).values()) == {kept}
+
+
+def test_a_merge_that_never_was_is_parted_again(database: Database) -> None:
+    survivor, merged = new_id(), new_id()
+    with database.transaction() as session:
+        deal = Deal(name="one", customer_id=merged)
+        session.add(deal)
+        session.flush()
+        done = merge(survivor, merged)
+        KEYS.apply(session, "account", [done])
+    told.clear()
+    with database.transaction() as session:
+        other = Voided(id=new_id(), type=DONE, subject=done.id, sequence=1, gone=False)
+        KEYS.forget(session, [other])
+        assert session.scalar(select(Deal.customer_id)) == survivor
+        KEYS.forget(session, [replace(other, gone=True)])
+        assert session.scalar(select(Deal.customer_id)) == merged
+        assert current_key(session, merged) == merged
+    assert told == [deal.id]

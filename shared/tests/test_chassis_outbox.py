@@ -27,14 +27,14 @@ from crm_chassis.broker import BrokerAway, Message
 from crm_chassis.broker.embedded import EmbeddedBroker
 from crm_chassis.broker.rabbitmq import RabbitMQ
 from crm_chassis.context import Origin, acting
-from crm_chassis.database import new_id, utc_now
+from crm_chassis.database import Database, new_id, utc_now
 from crm_chassis.doorbell import LocalDoorbell
 from crm_chassis.events import decode
 from crm_chassis.outbox import ContractViolation, event_log, record
 from crm_chassis.relay import Relay
+from crm_chassis.retention import Retention
 from crm_chassis.settings import Settings
 from crm_chassis.testing_harness import Harness
-from crm_chassis.worker import tidy
 
 
 def count(service: Harness, what) -> int:
@@ -300,10 +300,11 @@ def change_unheard(session, note) -> None:
 
 class TestRetention:
     @staticmethod
-    def settings(days: int) -> Settings:
-        return Settings(
+    def tidy(database: Database, days: int) -> None:
+        settings = Settings(
             service="notes", database_url="", broker_url="", token_keys="", event_log_days=days
         )
+        Retention("notes", database, settings, (), CollectorRegistry()).run()
 
     def test_partitions_are_made_for_this_month_and_the_next_two(self, make_service, postgres):
         notes = make_service("notes", postgres.create_database("log"))
@@ -331,7 +332,7 @@ class TestRetention:
                     )
                 )
         inside = utc_now() - datetime(2021, 1, 31, tzinfo=UTC)
-        tidy(database, self.settings(days=inside.days))
+        self.tidy(database, days=inside.days)
         with database.engine.connect() as connection:
             tables = inspect(connection).get_table_names()
         assert "event_log_2020_12" not in tables
@@ -349,7 +350,7 @@ class TestRetention:
                 .where(event_log.c.event_id == oldest)
                 .values(recorded_at=utc_now() - timedelta(days=31))
             )
-        tidy(database, self.settings(days=30))
+        self.tidy(database, days=30)
         assert [event.id for event in notes.published()] != [oldest]
         assert len(notes.published()) == 1
 

@@ -93,8 +93,11 @@ def library(kept_library: Harness, database_url: str, handler: Fragile) -> Harne
 
 
 def process(library: Harness, *deliveries: Delivery | Event) -> None:
-    library.service.processor.process(
-        [delivery(each) if isinstance(each, Event) else each for each in deliveries]
+    processor = library.service.processor
+    processor.handle(
+        processor.admit(
+            [delivery(each) if isinstance(each, Event) else each for each in deliveries]
+        )
     )
 
 
@@ -394,7 +397,7 @@ class TestSettling:
         handler.faults.clear()
         path = f"/v1/events/parked/{parked(library)[0]['id']}/redrive"
         answers = at_once(lambda: library.as_user().post(path).status_code, 5)
-        assert sorted(answers) == [200, 404, 404, 404, 404]
+        assert sorted(answers) == [200, 409, 409, 409, 409]
         assert applied(library) == ["poisoned"]
 
     def test_a_discarded_event_keeps_by_whom_and_why(self, library, handler, poisoned):

@@ -94,7 +94,7 @@ class Populated:
         self.keep("attachments", answer.json["id"])
 
     def park(self) -> None:
-        """Have an event wait for a decision."""
+        """Have an event wait for a decision, beside those that it made itself."""
         row = {
             "id": self.keep("parked", new_id(), shared=True),
             "event_id": new_id(),
@@ -108,6 +108,12 @@ class Populated:
         }
         with self.harness.service.database.transaction() as session:
             session.execute(parked_events.insert(), [row])
+        self.keep("events", self.harness.published()[0].id, shared=True)
+
+    def replay(self, consumer: str) -> None:
+        """Have a replay wait for the worker."""
+        body = {"consumer": consumer, "since": "2026-01-01T00:00:00Z"}
+        self.make("replays", body, path="/v1/events/replays", shared=True)
 
     def upload(self, resource: str) -> None:
         """Have an import job with a file."""
@@ -185,6 +191,7 @@ def populate_customer(rows: Populated) -> None:
     rows.keep("duplicates", "contact", shared=True)
     rows.upload("accounts")
     rows.park()
+    rows.replay("sales")
 
 
 def populate_sales(rows: Populated) -> None:
@@ -249,6 +256,7 @@ def populate_sales(rows: Populated) -> None:
     rows.keep("discount-limits", "sales_rep", shared=True)
     rows.upload("products")
     rows.park()
+    rows.replay("reporting")
 
 
 SERVICES: dict[str, tuple[Callable[..., Any], Callable[[Populated], None]]] = {

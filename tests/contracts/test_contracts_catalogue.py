@@ -1,6 +1,7 @@
 """The catalogue names every contract, its producer and its consumers, and nothing else."""
 
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,12 @@ def test_a_reference_never_leads_out_of_the_folder(
     rewrite("events/sales/parcel.sent.v1.schema.json", {"$ref": reference})
     with pytest.raises((ValueError, OSError)):
         Catalogue.load(folder)
+
+
+def test_the_events_of_a_service_stand_together() -> None:
+    """What every service tells of itself, ``events.``, stands behind all of them."""
+    nouns = [contract.type.rsplit(".", 2)[0] for contract in CONTRACTS]
+    own = [noun for noun in nouns if not noun.endswith(".events")]
+    assert nouns[: len(own)] == own
+    producers = [noun.split(".")[1] for noun in own]
+    assert len(list(groupby(producers))) == len(set(producers))

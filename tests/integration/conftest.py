@@ -1,7 +1,8 @@
-"""The platform whole, in both ways to run."""
+"""The platform whole, in each way to run; in the containers of docker-compose.yml if COMPOSE=1."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,15 +11,25 @@ from typing import Any
 
 import pytest
 
-from crm_local.testing import Person, Running, embedded_platform, process_platform
+from crm_local.testing import (
+    Person,
+    Running,
+    compose_platform,
+    embedded_platform,
+    process_platform,
+)
 
-WAYS = ("embedded", "servers")
+WAYS = ("embedded", "servers", *(["compose"] if os.environ.get("COMPOSE") == "1" else []))
 
 
 @contextmanager
 def started(request: pytest.FixtureRequest, folder: Path) -> Iterator[Running]:
     if request.param == "embedded":
         with embedded_platform(folder) as running:
+            yield running
+        return
+    if request.param == "compose":
+        with compose_platform(folder) as running:
             yield running
         return
     postgres = request.getfixturevalue("postgres")

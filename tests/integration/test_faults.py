@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -13,22 +15,42 @@ import pytest
 import urllib3
 
 from crm_chassis.testing_servers import PostgresServer, RabbitServer
-from crm_local.processes import Process, ProcessPlatform, wait_until
-from crm_local.testing import Running, process_platform
+from crm_local.compose import ComposePlatform, Container
+from crm_local.platform import Platform
+from crm_local.processes import Process, wait_until
+from crm_local.testing import Running, compose_platform, process_platform
 
 DEALS = 2_500  # each is opened and won: two changes
 WRITERS = 4
+WAYS = ("servers", *(["compose"] if os.environ.get("COMPOSE") == "1" else []))
 CLOSED_ON = "2031-03-15"
 
 
-@pytest.fixture(scope="module")
+@dataclass(frozen=True)
+class Production:
+    """The platform as it runs in production, with its servers' power switches."""
+
+    running: Running
+    postgres: PostgresServer | Container
+    rabbitmq: RabbitServer | Container
+
+
+@pytest.fixture(scope="module", params=WAYS)
 def production(
-    tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer, rabbitmq: RabbitServer
-) -> Iterator[Running]:
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Production]:
+    folder = tmp_path_factory.mktemp("faults")
+    if request.param == "compose":
+        with compose_platform(folder) as running:
+            assert isinstance(running.inside, ComposePlatform)
+            yield Production(running, running.inside.postgres, running.inside.rabbitmq)
+        return
+    postgres = request.getfixturevalue("postgres")
+    rabbitmq = request.getfixturevalue("rabbitmq")
     if not (postgres.is_ours and rabbitmq.is_ours):
         pytest.skip("only servers that this run has started can be stopped")
-    with process_platform(tmp_path_factory.mktemp("faults"), postgres, rabbitmq) as running:
-        yield running
+    with process_platform(folder, postgres, rabbitmq) as running:
+        yield Production(running, postgres, rabbitmq)
 
 
 class Writers:
@@ -81,21 +103,19 @@ class Writers:
             time.sleep(0.2)
 
 
-def ready(process: Process, check: str) -> bool:
+def ready(process: Process | Container, check: str) -> bool:
     checks = process.readiness().get("checks", {})
     return isinstance(checks, dict) and bool(checks.get(check, False))
 
 
 def test_no_change_is_lost_or_counted_twice(
-    production: Running,
-    postgres: PostgresServer,
-    rabbitmq: RabbitServer,
-    eventually: Callable[..., Any],
+    production: Production, eventually: Callable[..., Any]
 ) -> None:
-    inside = production.inside
-    assert isinstance(inside, ProcessPlatform)
-    client = production.client()
-    writers = Writers(production.address, production.access_token())
+    running, postgres, rabbitmq = production.running, production.postgres, production.rabbitmq
+    inside = running.inside
+    assert not isinstance(inside, Platform)
+    client = running.client()
+    writers = Writers(running.address, running.access_token())
     for thread in writers.threads:
         thread.start()
 

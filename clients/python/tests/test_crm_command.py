@@ -130,7 +130,7 @@ def test_a_list_as_table_and_as_json(platform, crm, signed_in):
         (("list", "leeds"), "none of accounts"),
         (("list", "leads", "--filter", "status"), "not of the form name=value"),
         (("import", "leads"), "Say RESOURCE, FILE and --map"),
-        (("parked", "redrive", "sales"), "Name the events by their IDs, or say --all"),
+        (("parked", "redrive", "sales"), "Name the events by their IDs, or by --type"),
         (("parked", "discard", "sales", "1"), "--reason"),
     ],
 )
@@ -361,20 +361,72 @@ def test_named_events_are_redriven(platform, crm, signed_in):
 
 
 def test_all_parked_events_are_discarded_for_a_reason(platform, crm, signed_in):
-    platform.replies[f"GET {PARKED}"] = platform.page([{"id": "e1"}])
-    platform.replies[f"POST {PARKED}/e1/discard"] = platform.json({})
+    answers = iter(
+        [
+            {"done": 100, "failed": [], "next_cursor": "e100"},
+            {"done": 7, "failed": [], "next_cursor": None},
+        ]
+    )
+    platform.replies[f"POST {PARKED}/discard"] = lambda _: platform.json(next(answers))
     done = crm("parked", "discard", "reporting", "--all", "--reason", "测试数据")
-    assert done.stdout.split() == ["e1", "done"]
-    assert platform.asked("POST", f"{PARKED}/e1/discard")[0].json() == {"reason": "测试数据"}
+    assert done.stdout.splitlines() == ["100 done", "107 done"]
+    first, second = (each.json() for each in platform.asked("POST", f"{PARKED}/discard"))
+    assert first == {"reason": "测试数据", "all": True}
+    assert second == {**first, "cursor": "e100"}
 
 
-def test_an_event_that_still_cannot_be_handled_does_not_stop_the_others(platform, crm, signed_in):
+def test_parked_events_are_chosen_by_type_and_handler(platform, crm, signed_in):
+    answer = {"done": 1, "failed": [], "next_cursor": None}
+    platform.replies[f"POST {PARKED}/redrive"] = platform.json(answer)
+    crm("parked", "redrive", "reporting", "--type", "t", "--handler", "h")
+    (asked,) = platform.asked("POST", f"{PARKED}/redrive")
+    assert asked.json() == {"type": "t", "handler": "h"}
+
+
+def test_an_event_that_still_cannot_be_handled_is_told(platform, crm, signed_in):
     why = "It still cannot be handled: KeyError: 'stage'"
-    platform.replies[f"GET {PARKED}"] = platform.page([{"id": "e1"}, {"id": "e2"}])
+    answer = {"done": 1, "failed": [{"id": "e1", "detail": why}], "next_cursor": None}
+    platform.replies[f"POST {PARKED}/redrive"] = platform.json(answer)
+    failed = crm("parked", "redrive", "reporting", "--all")
+    assert failed.exit_code == 1
+    assert failed.stdout.split() == ["1", "done"]
+    assert f"e1 not done: {why}" in failed.stderr
+    assert "1 of 2 events stay as they are" in failed.stderr
+
+
+def test_a_named_event_that_is_settled_does_not_stop_the_others(platform, crm, signed_in):
+    why = "The event is not parked any more: it is redriven."
     platform.replies[f"POST {PARKED}/e1/redrive"] = platform.problem(409, why)
     platform.replies[f"POST {PARKED}/e2/redrive"] = platform.json({})
-    failed = crm("parked", "redrive", "reporting", "--all")
+    failed = crm("parked", "redrive", "reporting", "e1", "e2")
     assert failed.exit_code == 1
     assert failed.stdout.split() == ["e2", "done"]
     assert f"e1 not done: {why}" in failed.stderr
-    assert "1 of 2 events stay as they are" in failed.stderr
+
+
+# --- administrative acts
+
+
+def test_acts_of_all_services_come_newest_first(platform, crm, signed_in):
+    told = {
+        "identity": [{"at": "2026-02-03T00:00:00Z", "act": "role.change"}],
+        "sales": [
+            {"at": "2026-02-04T00:00:00Z", "act": "events.discard"},
+            {"at": "2026-02-01T00:00:00Z", "act": "settings.change"},
+        ],
+    }
+    for service in ("customer", "marketing", "service-desk", "reporting"):
+        platform.replies[f"GET /api/{service}/v1/administrative-acts"] = platform.problem(403)
+    for service, acts in told.items():
+        platform.replies[f"GET /api/{service}/v1/administrative-acts"] = platform.page(acts)
+    shown = crm("acts", "--since", "2026-01-01T00:00:00Z", "--json")
+    assert shown.exit_code == 0, shown.output
+    found = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert [(act["service"], act["act"]) for act in found] == [
+        ("sales", "events.discard"),
+        ("identity", "role.change"),
+        ("sales", "settings.change"),
+    ]
+    assert "marketing: " in shown.stderr
+    (asked,) = platform.asked("GET", "/api/sales/v1/administrative-acts")
+    assert ("since", "2026-01-01T00:00:00Z") in asked.query

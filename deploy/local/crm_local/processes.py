@@ -15,7 +15,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,7 +24,7 @@ from urllib.parse import urlsplit
 import urllib3
 
 from crm_chassis.broker import topology
-from crm_contracts import catalogue
+from crm_contracts import Catalogue, catalogue
 
 MODULES = {
     "gateway": "crm_gateway.app",
@@ -33,7 +34,8 @@ MODULES = {
     "service-desk": "crm_service_desk.app",
     "reporting": "crm_reporting.app",
 }
-_FLASK = Path(sys.executable).with_name("flask")
+SOURCES = {name: name if name == "gateway" else f"services/{name}" for name in MODULES}
+"""Where in the repository each is."""
 _PATIENCE_SECONDS = 60.0
 _GRACE_SECONDS = 30.0
 
@@ -55,6 +57,67 @@ def service_accounts(vhost_url: str) -> dict[str, str]:
         name: f"amqp://{name}-{vhost}:{secrets.token_hex(16)}@{url.hostname}:{url.port}/{vhost}"
         for name in topology.services(catalogue())
     }
+
+
+@dataclass(frozen=True)
+class Build:
+    """One version of a service, as it lies on this machine.
+
+    :ivar checkout: the root of a working tree whose service and ``shared`` are run; None for those
+        that the interpreter has installed.
+    :ivar python: an interpreter that has what the service depends on.
+    """
+
+    checkout: Path | None = None
+    python: str = sys.executable
+
+    @classmethod
+    def from_environment(cls, name: str) -> Build:
+        """What ``CRM_<SERVICE>_CHECKOUT`` and ``CRM_<SERVICE>_PYTHON`` ask for."""
+        prefix = f"CRM_{name.replace('-', '_').upper()}"
+        checkout = os.environ.get(f"{prefix}_CHECKOUT")
+        python = os.environ.get(f"{prefix}_PYTHON", sys.executable)
+        return cls(Path(checkout) if checkout else None, python)
+
+    def command(self, name: str, *arguments: str) -> list[str]:
+        return [self.python, "-m", "flask", "--app", MODULES[name], *arguments]
+
+    def environment(self, name: str) -> dict[str, str]:
+        """What makes the interpreter take the checkout's packages before those it has."""
+        if self.checkout is None:
+            return {}
+        folders = (self.checkout / "shared", self.checkout / SOURCES[name])
+        return {"PYTHONPATH": os.pathsep.join(map(str, folders))}
+
+    def catalogue(self) -> Catalogue:
+        """The contracts that it was built with."""
+        if self.checkout is None:
+            return catalogue()
+        return Catalogue.load(self.checkout / "shared" / "crm_contracts")
+
+
+def catalogue_of(builds: Mapping[str, Build]) -> Catalogue:
+    """What flows between services of different versions, for the broker's topology.
+
+    An event is there if its producer publishes it, and goes to those who by their own contracts
+    consume it: a queue that got more would hand its service events that it parks.
+    """
+    known = {name: build.catalogue() for name, build in builds.items()}
+    contracts = [
+        replace(
+            contract,
+            consumers=tuple(
+                name
+                for name, theirs in known.items()
+                if contract.type in theirs.types
+                and name in theirs.contract(contract.type).consumers
+            ),
+        )
+        for name in known
+        for contract in known[name].produced_by(name)
+    ]
+    own = catalogue()
+    return Catalogue(contracts, own.services, own.envelope)
 
 
 @dataclass
@@ -110,8 +173,12 @@ class Process:
         self.wait()
 
     def ask_to_stop(self) -> None:
-        """Have it finish what is under way and end; :meth:`wait` for that."""
-        self._signal(signal.SIGTERM)
+        """Have it finish what is under way and end; :meth:`wait` for that.
+
+        Its children are not told, as a container's runtime tells none but the first process.
+        """
+        if self._running is not None and self._running.poll() is None:
+            self._running.send_signal(signal.SIGTERM)
 
     def stop(self) -> None:
         self.ask_to_stop()
@@ -150,9 +217,12 @@ def wait_until(
 class ProcessPlatform:
     """Every service with its processes.
 
-    :param databases: a SQLAlchemy URL for each service and the gateway.
+    :param databases: a SQLAlchemy URL for each service that is to run, and the gateway.
     :param accounts: an AMQP URL for each of them.
     :param folder: where logs are written.
+    :param builds: the version of each service; those of the environment when not named.
+    :param fronts: the port at which others find a service, where that is not its api's own: a
+        balancer's, that stands before several.
     """
 
     def __init__(
@@ -164,20 +234,24 @@ class ProcessPlatform:
         admin_email: str,
         admin_password: str,
         extra: Mapping[str, str] | None = None,
+        builds: Mapping[str, Build] | None = None,
+        fronts: Mapping[str, int] | None = None,
     ) -> None:
         self._folder = folder
         self.databases = databases
         self._accounts = accounts
         self._admin = {"ADMIN_EMAIL": admin_email, "ADMIN_PASSWORD": admin_password}
         self._extra = dict(extra or {})
-        self._ports = {name: free_port() for name in MODULES}
+        self.builds = {name: Build.from_environment(name) for name in MODULES} | dict(builds or {})
+        own = {name: free_port() for name in MODULES}
+        self._ports = own | dict(fronts or {})
         self._sealing_key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-        self.apis = {name: self._process(name, "api", self._ports[name]) for name in MODULES}
-        self.workers = {name: [self._worker(name)] for name in MODULES}
+        self.apis = {name: self.api(name, port=own[name]) for name in databases}
+        self.workers = {name: [self.worker(name)] for name in databases}
 
     @property
     def address(self) -> str:
-        return self.apis["gateway"].url
+        return f"http://127.0.0.1:{self._ports['gateway']}"
 
     def _environment(self, name: str, command: str, port: int) -> dict[str, str]:
         bind = "PROBE_BIND" if command == "worker" else "BIND"
@@ -200,21 +274,28 @@ class ProcessPlatform:
             **self._extra,
         }
 
-    def _process(self, name: str, command: str, port: int) -> Process:
+    def _process(self, name: str, command: str, build: Build | None, port: int | None) -> Process:
+        build = build or self.builds[name]
+        port = port or free_port()
         return Process(
             name=f"{name} {command}",
-            command=[str(_FLASK), "--app", MODULES[name], command],
-            environment=self._environment(name, command, port),
+            command=build.command(name, command),
+            environment=self._environment(name, command, port) | build.environment(name),
             port=port,
             log=self._folder / f"{name}-{command}.log",
         )
 
-    def _worker(self, name: str) -> Process:
-        return self._process(name, "worker", free_port())
+    def api(self, name: str, build: Build | None = None, port: int | None = None) -> Process:
+        """An ``api`` of a service, in whatever version; the caller starts and stops it."""
+        return self._process(name, "api", build, port)
+
+    def worker(self, name: str, build: Build | None = None) -> Process:
+        """A ``worker`` of a service, in whatever version; the caller starts and stops it."""
+        return self._process(name, "worker", build, None)
 
     def add_worker(self, name: str) -> Process:
         """Start one more worker of a service."""
-        worker = self._worker(name)
+        worker = self.worker(name)
         self.workers[name].append(worker)
         worker.start()
         return worker
@@ -227,15 +308,17 @@ class ProcessPlatform:
             worker.start()
             worker.wait_ready()
 
-    def run(self, name: str, *command: str) -> str:
+    def run(self, name: str, *command: str, build: Build | None = None) -> str:
         """Run a command of a service to its end.
 
+        :param build: the version whose command it is, where that is not the service's.
         :returns: what it printed.
         :raises RuntimeError: with what it complained of, when it failed.
         """
+        build = build or self.builds[name]
         done = subprocess.run(  # noqa: S603 - our own commands
-            [str(_FLASK), "--app", MODULES[name], *command],
-            env=self._environment(name, command[0], 0),
+            build.command(name, *command),
+            env=self._environment(name, command[0], 0) | build.environment(name),
             check=False,
             capture_output=True,
             text=True,
@@ -252,8 +335,8 @@ class ProcessPlatform:
 
     def start(self) -> None:
         """Migrate, make the administrator, start everything and wait until it is ready."""
-        for name in MODULES:
-            self.run(name, "migrate")
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda name: self.run(name, "migrate"), self.databases))
         self.run("gateway", "init")
         for process in self.processes():
             process.start()

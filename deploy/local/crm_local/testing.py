@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import urllib3
+from flask import Flask
 
 from crm_chassis.broker import topology
+from crm_chassis.settings import Settings
 from crm_chassis.telemetry import Telemetry
 from crm_chassis.testing_servers import PostgresServer, RabbitServer
 from crm_client.client import Client
 from crm_client.tokens import ClientGrant, Grant, PasswordGrant
-from crm_contracts import catalogue
+from crm_gateway.testing_harness import settings_for
+from crm_local.compose import ComposePlatform
 from crm_local.platform import Options, Platform
-from crm_local.processes import MODULES, ProcessPlatform, service_accounts
+from crm_local.processes import (
+    MODULES,
+    Build,
+    ProcessPlatform,
+    catalogue_of,
+    service_accounts,
+)
 
 EMAIL, PASSWORD = "admin@example.com", "correct horse battery staple"
 
@@ -67,11 +77,12 @@ class Person:
 class Running:
     """A platform that answers.
 
-    :ivar inside: the embedded platform or the processes, for tests that reach into it.
+    :ivar inside: the embedded platform, the processes or the containers, for tests that reach
+        into it.
     """
 
     address: str
-    inside: Platform | ProcessPlatform
+    inside: Platform | ProcessPlatform | ComposePlatform
 
     @property
     def embedded(self) -> bool:
@@ -137,6 +148,25 @@ class Running:
         return Person(self.address, self._token(grant), client["id"])
 
 
+def application(name: str, database_url: str, folder: Path) -> Flask:
+    """A service by itself, made and not started.
+
+    :param folder: for what it keeps beside its database.
+    """
+    if name == "gateway":
+        settings = settings_for(folder, "http://127.0.0.1:1", database_url=database_url)
+    else:
+        settings = Settings(
+            service=name,
+            database_url=database_url,
+            broker_url="memory://",
+            token_keys=str(folder / "keys.json"),
+            attachments_dir=str(folder),
+        )
+    app: Flask = import_module(MODULES[name]).create_app(settings)
+    return app
+
+
 @contextmanager
 def embedded_platform(
     folder: Path, telemetry: Callable[[str], Telemetry] | None = None
@@ -159,18 +189,43 @@ def embedded_platform(
 
 @contextmanager
 def process_platform(
-    folder: Path, postgres: PostgresServer, rabbitmq: RabbitServer, **extra: str
+    folder: Path,
+    postgres: PostgresServer,
+    rabbitmq: RabbitServer,
+    services: Collection[str] = tuple(MODULES),
+    fronts: Mapping[str, int] | None = None,
+    **extra: str,
 ) -> Iterator[Running]:
     vhost = rabbitmq.create_vhost("crm")
     accounts = service_accounts(vhost)
-    rabbitmq.import_definitions(topology.definitions(catalogue(), accounts))
+    builds = {name: Build.from_environment(name) for name in MODULES}
+    rabbitmq.import_definitions(topology.definitions(catalogue_of(builds), accounts))
     platform = ProcessPlatform(
         folder,
-        {name: postgres.create_database(name) for name in MODULES},
+        {name: postgres.create_database(name) for name in services},
         accounts,
         admin_email=EMAIL,
         admin_password=PASSWORD,
         extra={"RATE_LIMIT": "100000/second", **extra},
+        builds=builds,
+        fronts=fronts,
+    )
+    try:
+        platform.start()
+        yield Running(platform.address, platform)
+    finally:
+        platform.stop()
+
+
+@contextmanager
+def compose_platform(folder: Path, **variables: str) -> Iterator[Running]:
+    """:param variables: what docker-compose.yml takes from the environment."""
+    platform = ComposePlatform(
+        folder,
+        ADMIN_EMAIL=EMAIL,
+        ADMIN_PASSWORD=PASSWORD,
+        RATE_LIMIT="100000/second",
+        **variables,
     )
     try:
         platform.start()

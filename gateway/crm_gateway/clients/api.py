@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from flask.views import MethodView
@@ -16,9 +17,10 @@ from crm_chassis.web import Blueprint, check_version, current_service, reads, ve
 from crm_gateway.authority import administers, require_everywhere
 from crm_gateway.clients import commands, queries
 from crm_gateway.clients.models import Client
-from crm_gateway.clients.schemas import ClientFields, ClientSecret, ClientView
+from crm_gateway.clients.schemas import ClientFields, ClientSecret, ClientView, NewSecret
 
 READ, WRITE = "identity.clients.read", "identity.clients.write"
+_KEPT = ("name", "team_id", "active", "roles", "own_grants")  # with the administrative act
 
 LISTING = Listing(
     Client,
@@ -40,7 +42,7 @@ class Clients(MethodView):
         """List API clients."""
         return LISTING.page(session, select(Client), query)
 
-    @administers(WRITE)
+    @administers(WRITE, "client.create", _KEPT)
     @blueprint.arguments(ClientFields)
     @blueprint.response(201, ClientView)
     def post(self, values: dict[str, Any], session: Session) -> Any:
@@ -56,7 +58,7 @@ class ClientById(MethodView):
         """Read an API client."""
         return versioned(session, queries.client(session, client_id))
 
-    @administers(WRITE)
+    @administers(WRITE, "client.change", _KEPT)
     @blueprint.arguments(changes_of(ClientFields))
     @blueprint.response(200, ClientView)
     def patch(self, changes: dict[str, Any], client_id: object, session: Session) -> Any:
@@ -69,13 +71,25 @@ class ClientById(MethodView):
 
 @blueprint.route("/<uuid:client_id>/secret")
 class Secret(MethodView):
+    @blueprint.arguments(NewSecret, required=False)
     @blueprint.response(201, ClientSecret)
-    def post(self, client_id: object) -> Any:
-        """Make a new secret in place of the one before."""
+    def post(self, new: dict[str, Any], client_id: object) -> Any:
+        """Make a new secret in place of the one before, or for some time beside it."""
         principal = current_principal()
         require_everywhere(principal, WRITE)
         # Not by ``administers``, which would store the answer of a request with Idempotency-Key.
         with current_service().database.transaction() as session:
             client = queries.client(session, client_id)
-            secret = commands.make_secret(session, principal, client)
+            overlap = timedelta(seconds=new["overlap_seconds"])
+            secret = commands.make_secret(session, principal, client, overlap)
         return {"client_id": client.id, "client_secret": secret}
+
+
+@blueprint.route("/<uuid:client_id>/former-secret")
+class FormerSecret(MethodView):
+    @administers(WRITE, "client.end_former_secret")
+    @blueprint.response(204)
+    def delete(self, client_id: object, session: Session) -> None:
+        """End the secret before the newest at once."""
+        client = queries.client(session, client_id)
+        commands.end_former_secret(session, current_principal(), client)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from crm_chassis.administration import record_act
 from crm_chassis.aggregate import change_fields
 from crm_chassis.auth import Principal
 from crm_chassis.database import utc_now
-from crm_chassis.problems import invalid
+from crm_chassis.problems import invalid, not_found
 from crm_gateway.authority import require_no_more
 from crm_gateway.clients.models import Client
 from crm_gateway.roles.models import combined
@@ -56,13 +58,37 @@ def _set(session: Session, principal: Principal, client: Client, values: dict[st
         client.updated_at = utc_now()
 
 
-def make_secret(session: Session, principal: Principal, client: Client) -> str:
-    """A new secret, which is told this once; the one before, and its sessions, are over.
+def make_secret(session: Session, principal: Principal, client: Client, overlap: timedelta) -> str:
+    """A new secret, which is told this once.
 
+    :param overlap: for so long the secret before stays good too; without it, that secret and its
+        sessions are over.
     :raises Problem: 403 for a client with more rights than ``principal``.
     """
     require_no_more(principal, client.grants)
     secret = new_secret()
+    client.former_digest = client.secret_digest if overlap else None
+    client.former_until = utc_now() + overlap if client.former_digest else None
     client.secret_digest = digest(secret)
-    end_sessions(session, client.id)
+    if not overlap:
+        end_sessions(session, client.id)
+    record_act(
+        session,
+        "client.make_secret",
+        f"/v1/clients/{client.id}",
+        {"overlap_seconds": int(overlap.total_seconds())},
+        actor=principal.id,
+    )
     return secret
+
+
+def end_former_secret(session: Session, principal: Principal, client: Client) -> None:
+    """Let the secret before the newest be good no longer, and end the sessions.
+
+    :raises Problem: 403 for a client with more rights than ``principal``; 404 when there is none.
+    """
+    require_no_more(principal, client.grants)
+    if client.former_until is None or client.former_until <= utc_now():
+        raise not_found("secret")
+    client.former_digest = client.former_until = None
+    end_sessions(session, client.id)  # which secret opened one, nobody knows

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import Column, ForeignKey, Index, String, Table
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from crm_chassis.aggregate import Versioned
 from crm_chassis.auth import Principal
-from crm_chassis.database import Id, Json
+from crm_chassis.database import Id, Instant, Json
 from crm_gateway.roles.models import Grants, Role, combined
 from crm_gateway.tables import Tables
 
@@ -24,6 +26,7 @@ class Client(Versioned, Tables):
 
     :ivar own_grants: permissions beside those of its roles.
     :ivar secret_digest: None until a secret was made.
+    :ivar former_digest: of the secret before, which is good until ``former_until``.
     """
 
     __tablename__ = "clients"
@@ -34,12 +37,20 @@ class Client(Versioned, Tables):
 
     name: Mapped[str] = mapped_column(String(200))
     secret_digest: Mapped[str | None] = mapped_column(String(64))
+    former_digest: Mapped[str | None] = mapped_column(String(64))
+    former_until: Mapped[Instant | None]
     team_id: Mapped[Id | None] = mapped_column(ForeignKey("teams.id"))
     active: Mapped[bool] = mapped_column(default=True)
     own_grants: Mapped[Grants] = mapped_column(Json)
     assigned: Mapped[list[Role]] = relationship(
         secondary=client_roles, lazy="selectin", order_by=Role.name
     )
+
+    def digests(self, now: datetime) -> list[str]:
+        """Of the secrets that are good."""
+        former = self.former_until is not None and now < self.former_until
+        digests = [self.secret_digest, self.former_digest if former else None]
+        return [digest for digest in digests if digest is not None]
 
     @property
     def roles(self) -> list[str]:

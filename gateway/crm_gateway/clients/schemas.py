@@ -7,6 +7,8 @@ from marshmallow import Schema, fields, validate
 from crm_chassis.fields import Instant, Reference, Text
 from crm_gateway.roles.schemas import grants_field
 
+_LONGEST_OVERLAP = 30 * 86_400  # seconds
+
 
 class ClientFields(Schema):
     """What is said of an API client.
@@ -21,8 +23,21 @@ class ClientFields(Schema):
     own_grants = grants_field()
 
 
+class NewSecret(Schema):
+    """For how long the secret before is to stay good beside the new one."""
+
+    overlap_seconds = fields.Integer(
+        strict=True, load_default=0, validate=validate.Range(0, _LONGEST_OVERLAP)
+    )
+
+
 class ClientView(ClientFields):
-    """An API client as stored; its id is the ``client_id`` that it signs in with."""
+    """An API client as stored; its id is the ``client_id`` that it signs in with.
+
+    Where the secret before the newest is still good, ``former_until`` says until when.
+    """
+
+    former_until = Instant(dump_only=True, allow_none=True)
 
     id = Reference(dump_only=True)
     version = fields.Integer(dump_only=True)

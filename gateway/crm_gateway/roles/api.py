@@ -17,6 +17,7 @@ from crm_gateway.roles.models import Role
 from crm_gateway.roles.schemas import RoleChanges, RoleFields, RoleView
 
 READ, WRITE = "identity.roles.read", "identity.roles.write"
+_KEPT = ("name", "grants")  # with the administrative act
 
 LISTING = Listing(
     Role,
@@ -38,7 +39,7 @@ class Roles(MethodView):
         """List roles."""
         return LISTING.page(session, select(Role), query)
 
-    @administers(WRITE)
+    @administers(WRITE, "role.create", _KEPT)
     @blueprint.arguments(RoleFields)
     @blueprint.response(201, RoleView)
     def post(self, values: dict[str, Any], session: Session) -> Any:
@@ -54,7 +55,7 @@ class RoleById(MethodView):
         """Read a role."""
         return versioned(session, queries.role(session, role_id))
 
-    @administers(WRITE)
+    @administers(WRITE, "role.change", _KEPT)
     @blueprint.arguments(RoleChanges)
     @blueprint.response(200, RoleView)
     def patch(self, changes: dict[str, Any], role_id: object, session: Session) -> Any:
@@ -64,7 +65,7 @@ class RoleById(MethodView):
         commands.change(session, current_principal(), role, changes)
         return versioned(session, role)
 
-    @administers(WRITE)
+    @administers(WRITE, "role.delete")
     @blueprint.response(204)
     def delete(self, role_id: object, session: Session) -> None:
         """Delete a role that nobody has."""

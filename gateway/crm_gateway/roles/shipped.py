@@ -49,6 +49,11 @@ _WHOLE_CUSTOMER: Grants = {
     "customer.overview.campaigns": "all",
     "customer.overview.tasks": "all",
 }
+_OPERATION: Grants = {
+    f"{service}.{right}": "all"
+    for service in ("gateway", "customer", "sales", "marketing", "service-desk", "reporting")
+    for right in ("events.read", "administration.read")
+}
 _CUSTOMERS_WITHOUT_PHONE: Grants = {
     "customer.accounts.read": "all",
     "customer.contacts.read": "all",
@@ -240,6 +245,11 @@ SHIPPED_ROLES = (
             "sales.requests.read": "all",
             "sales.reviews.read": "all",
         },
+    ),
+    ShippedRole(
+        "operator",
+        "Watches the platform: where events are, and who administered what. Sees no customer.",
+        {"identity.users.read": "all", "identity.teams.read": "all", **_OPERATION},
     ),
     ShippedRole(
         "connector",

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Literal
 
 import structlog
-from sqlalchemy import ColumnElement, delete, or_, update
+from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm import Session
 
 from crm_chassis.database import new_id, utc_now
@@ -14,8 +14,6 @@ from crm_gateway.sign_in.models import RefreshToken, SignInSession
 from crm_gateway.sign_in.passwords import digest, new_secret
 
 log = structlog.get_logger(__name__)
-
-_KEPT_AFTER_THE_END = timedelta(days=1)
 
 
 def open_session(
@@ -91,14 +89,4 @@ def _revoke(session: Session, condition: ColumnElement[bool]) -> None:
         update(SignInSession)
         .where(condition, SignInSession.revoked_at.is_(None))
         .values(revoked_at=utc_now())
-    )
-
-
-def forget_ended_sessions(session: Session) -> None:
-    """Delete the sessions that ended more than a day ago, with their refresh tokens."""
-    oldest = utc_now() - _KEPT_AFTER_THE_END
-    session.execute(
-        delete(SignInSession).where(
-            or_(SignInSession.expires_at < oldest, SignInSession.revoked_at < oldest)
-        )
     )

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from crm_chassis.administration import record_act
+from crm_chassis.database import utc_now
 from crm_chassis.problems import Problem
 from crm_gateway.clients.models import Client
 from crm_gateway.parts import Gateway
@@ -67,7 +69,8 @@ def by_password(gateway: Gateway, email: str, password: str, address: str) -> Is
         user = user_by_email(session, account)
     matches = verify_password(user.password_hash if user else None, password)
     if user is None or not matches or not user.active:
-        gateway.throttle.failed(address)
+        if gateway.throttle.failed(account, address):
+            _keep_lockout(gateway, f"/v1/users/{user.id}" if user else None)
         raise _wrong_sign_in()
     gateway.throttle.succeeded(account)
     lasts = timedelta(days=gateway.settings.session_days)
@@ -90,9 +93,10 @@ def by_client_credentials(
     gateway.throttle.enter(client_id, address)
     with gateway.database.reading() as session:
         client = session.get(Client, client_id) if _is_id(client_id) else None
-    matches = verify_secret(client.secret_digest if client else None, client_secret)
+    matches = verify_secret(client.digests(utc_now()) if client else [], client_secret)
     if client is None or not matches or not client.active:
-        gateway.throttle.failed(address)
+        if gateway.throttle.failed(client_id, address):
+            _keep_lockout(gateway, f"/v1/clients/{client.id}" if client else None)
         raise TokenRefused(
             "invalid_client",
             "The client id or the secret is wrong.",
@@ -131,6 +135,12 @@ def revoke(gateway: Gateway, token: str) -> None:
         session_id = session_id or commands.session_of_refresh_token(session, token)
         if session_id is not None:
             commands.end_session(session, session_id)
+
+
+def _keep_lockout(gateway: Gateway, subject: str | None) -> None:
+    """Of accounts that do not exist too: else the time it takes would tell which do."""
+    with gateway.database.transaction() as session:
+        record_act(session, "sign_in.lockout", subject, actor="gateway")
 
 
 def _issued(gateway: Gateway, opened: SignInSession, refresh_token: str | None) -> Issued:

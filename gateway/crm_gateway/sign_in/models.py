@@ -42,14 +42,16 @@ class RefreshToken(Tables):
         ForeignKey("sessions.id", ondelete="CASCADE"), index=True
     )
     issued_at: Mapped[Instant]
-    used_at: Mapped[Instant | None]
+    used_at: Mapped[Instant | None] = mapped_column(index=True)
 
 
 class SigningKey(Tables):
-    """An Ed25519 key pair; the newest that is not retired signs.
+    """An Ed25519 key pair.
 
     :ivar public: the public half as a JSON Web Key.
     :ivar sealed: the private half, encrypted.
+    :ivar activated_at: since when it signs; None until then.
+    :ivar retired_at: since when it signs no longer; what it has signed is good until `expires_at`.
     """
 
     __tablename__ = "signing_keys"
@@ -58,4 +60,6 @@ class SigningKey(Tables):
     public: Mapped[dict[str, Any]] = mapped_column(Json)
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
     made_at: Mapped[Instant]
+    activated_at: Mapped[Instant | None]
     retired_at: Mapped[Instant | None]
+    expires_at: Mapped[Instant | None]

@@ -20,6 +20,7 @@ AUDIENCE = "crm-gateway"
 INTERNAL_SECONDS = 60
 _RENEWED_BEFORE_END_SECONDS = 20
 _CACHED = 10_000
+_CACHED_SECONDS = 60.0  # so that what a key has signed that got out is not trusted for long
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,9 @@ class AccessTokens:
         )
         # A signature takes 100 us to verify; a digest of the token 1 us.
         self._verified: TLRUCache[bytes, AccessClaims] = TLRUCache(
-            _CACHED, ttu=lambda _digest, claims, _now: claims.expires_at, timer=time.time
+            _CACHED,
+            ttu=lambda _digest, claims, now: min(claims.expires_at, now + _CACHED_SECONDS),
+            timer=time.time,
         )
         self._lock = threading.Lock()
 

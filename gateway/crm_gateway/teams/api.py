@@ -19,6 +19,7 @@ from crm_gateway.teams.models import Team
 from crm_gateway.teams.schemas import TeamFields, TeamRow, TeamView
 
 READ, WRITE = "identity.teams.read", "identity.teams.write"
+_KEPT = ("name", "parent_id")  # with the administrative act
 
 LISTING = Listing(
     Team,
@@ -43,7 +44,7 @@ class Teams(MethodView):
         """List teams."""
         return LISTING.page(session, select(Team), query)
 
-    @administers(WRITE)
+    @administers(WRITE, "team.create", _KEPT)
     @blueprint.arguments(TeamFields)
     @blueprint.response(201, TeamView)
     def post(self, values: dict[str, Any], session: Session) -> Any:
@@ -59,7 +60,7 @@ class TeamById(MethodView):
         """Read a team."""
         return versioned(session, queries.team(session, team_id))
 
-    @administers(WRITE)
+    @administers(WRITE, "team.change", _KEPT)
     @blueprint.arguments(changes_of(TeamFields))
     @blueprint.response(200, TeamView)
     def patch(self, changes: dict[str, Any], team_id: object, session: Session) -> Any:

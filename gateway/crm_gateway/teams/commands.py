@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from crm_chassis.administration import record_act
 from crm_chassis.aggregate import change_fields
 from crm_chassis.auth import Principal
 from crm_chassis.imports import Row, upsert
@@ -65,6 +66,7 @@ def _stands_below(session: Session, team_id: str, other_id: str) -> bool:
 def import_rows(session: Session, _principal: Principal, key: str, rows: Sequence[Row]) -> None:
     """Upsert teams by ``external_id`` or ``name``; a parent may come after its children."""
     waiting = list(rows)
+    record_act(session, "team.import", detail={"rows": len(rows)})
     while waiting:
         parents = {row.values["parent"] for row in waiting if "parent" in row.values}
         known = ids_by_reference(session, parents)

@@ -21,6 +21,7 @@ from crm_gateway.users.queries import READ
 from crm_gateway.users.schemas import NewPassword, UserFields, UserRow, UserView
 
 WRITE = "identity.users.write"
+_KEPT = ("roles", "team_id", "active")  # with the administrative act: nothing personal
 
 LISTING = Listing(
     User,
@@ -47,7 +48,7 @@ class Users(MethodView):
         """List users."""
         return LISTING.page(session, queries.visible_users(current_principal()), query)
 
-    @administers(WRITE)
+    @administers(WRITE, "user.create", _KEPT)
     @blueprint.arguments(UserFields)
     @blueprint.response(201, UserView)
     def post(self, values: dict[str, Any], session: Session) -> Any:
@@ -63,7 +64,7 @@ class UserById(MethodView):
         """Read a user."""
         return versioned(session, queries.user(session, current_principal(), user_id))
 
-    @administers(WRITE)
+    @administers(WRITE, "user.change", _KEPT)
     @blueprint.arguments(changes_of(UserFields))
     @blueprint.response(200, UserView)
     def patch(self, changes: dict[str, Any], user_id: object, session: Session) -> Any:
@@ -76,7 +77,7 @@ class UserById(MethodView):
 
 @blueprint.route("/<uuid:user_id>/password")
 class UserPassword(MethodView):
-    @administers(WRITE)
+    @administers(WRITE, "user.set_password")
     @blueprint.arguments(NewPassword)
     @blueprint.response(204)
     def put(self, values: dict[str, Any], user_id: object, session: Session) -> None:

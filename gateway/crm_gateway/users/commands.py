@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from crm_chassis.administration import record_act
 from crm_chassis.aggregate import change_fields
 from crm_chassis.auth import Principal
 from crm_chassis.database import utc_now
@@ -94,6 +95,7 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
                 row.refuse("team", "No such team, or several of this name.")
         if role := row.values.pop("role", None):
             row.values["roles"] = [role]
+    record_act(session, "user.import", detail={"rows": len(rows)})
     upsert(
         session,
         User,

@@ -6,7 +6,7 @@ Each table has the state of its aggregates; of each the largest version wins, in
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -29,14 +29,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from crm_chassis.database import Money, UTCDateTime
-from crm_chassis.events import Event
-from crm_chassis.replicas import upsert_newer
+from crm_chassis.events import Event, Voided
+from crm_chassis.replicas import forget_gone, upsert_newer
 from crm_customer.tables import Tables
 
 _metadata = Tables.metadata
 
 Customers = dict[str, str]
 """Ids of customers, and of each what it is: account or contact."""
+_Pair = tuple[str | None, str | None]
 
 
 def _kept(name: str, *own: Column[Any] | Index) -> Table:
@@ -101,6 +102,7 @@ order_returns = Table(
     Column("line_id", Uuid(as_uuid=False)),
     Column("quantity", Money, nullable=False),
     Column("amount", Money, nullable=False),
+    Column("event_id", Uuid(as_uuid=False)),
     Index("replica_order_returns_by_order", "order_id"),
 )
 """What came back of an order's lines; a return is a fact, which never changes."""
@@ -254,13 +256,36 @@ def keep(session: Session, events: Sequence[Event]) -> Customers:
     return customers
 
 
+def forget(session: Session, voided: Sequence[Voided]) -> Customers:
+    """Forget what is gone, and returns that only void events told of.
+
+    :returns: the customers that these events were about.
+    """
+    subjects, events = {each.subject for each in voided}, {each.id for each in voided}
+    customers: Customers = {}
+    tables = [source.table for source in SOURCES.values()]
+    for table in tables:
+        if table is not campaigns:
+            customers |= _named(_standing(session, table, subjects))
+    forget_gone(session, voided, *tables)
+    session.execute(delete(order_returns).where(order_returns.c.event_id.in_(events)))
+    gone = {each.subject for each in voided if each.gone}
+    for table in (order_lines, order_returns):
+        session.execute(delete(table).where(table.c.order_id.in_(gone)))
+    return customers
+
+
 def _customers_of(session: Session, table: Table, rows: Iterable[Mapping[str, Any]]) -> Customers:
-    standing = session.execute(
-        select(table.c.account_id, table.c.contact_id).where(
-            table.c.id.in_({row["id"] for row in rows})
-        )
-    )
-    pairs = {(row["account_id"], row["contact_id"]) for row in rows} | set(standing.tuples())
+    pairs = {(row["account_id"], row["contact_id"]) for row in rows}
+    return _named(pairs | _standing(session, table, {row["id"] for row in rows}))
+
+
+def _standing(session: Session, table: Table, ids: Collection[str]) -> set[_Pair]:
+    found = select(table.c.account_id, table.c.contact_id).where(table.c.id.in_(ids))
+    return set(session.execute(found).tuples())
+
+
+def _named(pairs: Iterable[_Pair]) -> Customers:
     found: Customers = {}
     for account_id, contact_id in pairs:
         if account_id:
@@ -305,6 +330,7 @@ def _keep_returns(session: Session, told: Sequence[Event]) -> None:
             "line_id": line["line_id"],
             "quantity": Decimal(line["quantity"]),
             "amount": Decimal(line["amount"]),
+            "event_id": event.id,
         }
         for event, change in changes
         if "return_id" in change

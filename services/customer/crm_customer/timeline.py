@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Column, Index, String, Table, Uuid, or_, update
+from sqlalchemy import Column, Index, String, Table, Uuid, delete, or_, update
 from sqlalchemy.orm import Session
 
+from crm_chassis.calendar import day_of, start_of
 from crm_chassis.database import Json, UTCDateTime
-from crm_chassis.events import Event
-from crm_customer.clock import Clock
+from crm_chassis.events import Event, Voided
 from crm_customer.replicas import SOURCES, insert_new, noun_of
 from crm_customer.tables import Tables
 
@@ -85,16 +85,21 @@ _HAPPENINGS = {
 }
 
 
-def keep(session: Session, events: Sequence[Event], clock: Clock) -> None:
+def keep(session: Session, events: Sequence[Event]) -> None:
     """Add what the events tell of, once for each; their states are in the replicas by now."""
-    rows = [row for event in events if (row := _row(event, clock))]
+    rows = [row for event in events if (row := _row(session, event))]
     insert_new(session, timeline, rows)
     for noun in sorted({noun_of(event) for event in events} & set(_HAPPENINGS)):
         subjects = {event.subject for event in events if noun_of(event) == noun}
         _follow(session, noun, subjects)
 
 
-def _row(event: Event, clock: Clock) -> dict[str, Any] | None:
+def forget(session: Session, voided: Sequence[Voided]) -> None:
+    """Take out what events tell of that are void."""
+    session.execute(delete(timeline).where(timeline.c.id.in_({each.id for each in voided})))
+
+
+def _row(session: Session, event: Event) -> dict[str, Any] | None:
     _, _, noun, verb, _ = event.type.split(".")
     happening = _HAPPENINGS.get(noun, {}).get(verb)
     if happening is None:
@@ -102,7 +107,7 @@ def _row(event: Event, clock: Clock) -> dict[str, Any] | None:
     told = event.data | (event.data.get("change") or {})
     return {
         "id": event.id,
-        "at": _moment(event, told, happening, clock),
+        "at": _moment(session, event, told, happening),
         "kind": noun,
         "what": verb,
         "ref": event.subject,
@@ -111,7 +116,9 @@ def _row(event: Event, clock: Clock) -> dict[str, Any] | None:
     }
 
 
-def _moment(event: Event, told: Mapping[str, Any], happening: _Happening, clock: Clock) -> datetime:
+def _moment(
+    session: Session, event: Event, told: Mapping[str, Any], happening: _Happening
+) -> datetime:
     """When it happened: of a day gone by, as in an import, only the day is known."""
     text = told.get(happening.when) if happening.when else None
     if text is None:
@@ -119,7 +126,7 @@ def _moment(event: Event, told: Mapping[str, Any], happening: _Happening, clock:
     if "T" in text:
         return datetime.fromisoformat(text)
     day = date.fromisoformat(text)
-    return event.time if clock.day_of(event.time) == day else clock.start_of(day)
+    return event.time if day_of(session, event.time) == day else start_of(session, day)
 
 
 def _follow(session: Session, noun: str, subjects: set[str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from crm_chassis.imports.runner import ImportRunner
 from crm_chassis.testing_harness import Harness
-from crm_customer.app import create_app, definition
+from crm_customer.app import DEFINITION, create_app
 
 Imported = tuple[dict[str, Any], list[dict[str, Any]]]
 
@@ -32,7 +32,7 @@ def import_csv(customer: Harness) -> Callable[..., Imported]:
         path = f"/v1/imports/{job.json['id']}"
         content = io.BytesIO(text.encode())
         assert caller.put(f"{path}/content", input_stream=content).status_code == 202
-        importers = definition(customer.service.settings).importers
+        importers = DEFINITION.importers
         runner = ImportRunner("customer", customer.service.database, importers)
         while runner.step():
             pass

@@ -17,7 +17,7 @@ from crm_chassis.database import new_id, utc_now
 from crm_chassis.events import Event
 from crm_chassis.scheduler import Scheduler
 from crm_chassis.testing_harness import Harness, event
-from crm_customer.app import definition
+from crm_customer.app import DEFINITION
 from crm_customer.lifecycle.models import LifecycleMove
 from crm_customer.lifecycle.stages import STAGES, History
 
@@ -132,7 +132,7 @@ def after(customer: Harness) -> Callable[[int], None]:
         scheduler = Scheduler(
             "customer",
             service.database,
-            definition(service.settings).timers,
+            DEFINITION.timers,
             (),
             CollectorRegistry(),
             timedelta(days=days),

@@ -8,11 +8,10 @@ from sqlalchemy import update
 
 from crm_chassis.database import new_id
 from crm_chassis.testing_harness import Caller, Harness
-from crm_customer.clock import Clock
 from crm_customer.contacts.models import Contact
 from crm_customer.duplicates.models import duplicate_keys
 from crm_customer.quality.scoring import VALIDITY_WEIGHTS, WEIGHTS
-from crm_customer.quality.timers import QualityTimers
+from crm_customer.quality.timers import measure_day
 
 WHOLE: dict[str, Any] = {
     "name": "王芳",
@@ -122,7 +121,6 @@ def test_the_summary_is_by_owner_of_what_is_visible(customer: Harness) -> None:
 
 
 def test_the_progress_is_kept_from_day_to_day(customer: Harness, admin: Caller) -> None:
-    timers = QualityTimers(Clock.of(customer.service.settings))
     bad = [added(admin, name=f"Bob {n}", emails=["noreply@miller.example"]) for n in range(3)]
     for n in range(7):
         added(admin, **{**WHOLE, "name": f"王芳{n}"})
@@ -130,7 +128,7 @@ def test_the_progress_is_kept_from_day_to_day(customer: Harness, admin: Caller) 
 
     def measure(day: datetime) -> None:
         with customer.service.database.transaction() as session:
-            timers.measure_day(session, day)
+            measure_day(session, day)
 
     measure(today - timedelta(days=1))
     measure(today - timedelta(days=1))

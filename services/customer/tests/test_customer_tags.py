@@ -17,7 +17,7 @@ from crm_chassis.events import Event
 from crm_chassis.scheduler import Scheduler
 from crm_chassis.testing_harness import Caller, Harness, event, problem_fields
 from crm_customer.accounts.models import Account
-from crm_customer.app import create_app, definition
+from crm_customer.app import DEFINITION, create_app
 from crm_customer.tags.conditions import months_before
 
 TODAY = utc_now().date()
@@ -59,7 +59,7 @@ def after(customer: Harness) -> Callable[..., None]:
 
     def run(days: int = 0) -> None:
         service = customer.service
-        handlers = definition(service.settings).timers
+        handlers = DEFINITION.timers
         ahead = timedelta(days=days)
         scheduler = Scheduler(
             "customer", service.database, handlers, (), CollectorRegistry(), ahead

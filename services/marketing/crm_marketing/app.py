@@ -7,10 +7,13 @@ from typing import Any
 
 from flask import Flask
 
+from crm_chassis.reconcile import Retold
 from crm_chassis.service import Definition, create_service
 from crm_chassis.settings import Settings
 from crm_marketing import __version__
 from crm_marketing.campaigns import api as campaigns
+from crm_marketing.campaigns.models import Campaign
+from crm_marketing.events import campaign_changed
 from crm_marketing.tables import Tables
 
 DEFINITION = Definition(
@@ -22,6 +25,7 @@ DEFINITION = Definition(
     subscriptions={},
     importers=[campaigns.IMPORTER],
     exports=[campaigns.EXPORT],
+    retelling={"campaign": Retold(Campaign, campaign_changed)},
 )
 
 

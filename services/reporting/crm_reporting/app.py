@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from crm_reporting import __version__
 from crm_reporting.kpis import api as kpis
 from crm_reporting.projections import api as projections
 from crm_reporting.projections import cli, jobs
+from crm_reporting.projections.effects import effects
 from crm_reporting.projections.fold import Projection
 from crm_reporting.projections.tables import metadata
 from crm_reporting.reports import api as reports
@@ -29,7 +31,10 @@ def definition(settings: Settings) -> Definition:
         blueprints=[kpis.blueprint, reports.blueprint, projections.blueprint],
         subscriptions=subscriptions(Projection(settings.zone)),
         archive_events=True,
+        on_voided=jobs.on_voided,
+        effects=effects(settings.zone),
         loops=lambda service: [jobs.runner(service.database, settings.zone)],
+        kept=lambda settings: [jobs.kept(timedelta(days=settings.job_days))],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crm_chassis import directory
+from crm_chassis.events import is_voiding
 from crm_chassis.processor import Subscriptions
 from crm_contracts import catalogue
 from crm_reporting.projections.fold import Projection
@@ -16,5 +17,5 @@ def subscriptions(projection: Projection) -> Subscriptions:
     return {
         contract.type: projection.on_events
         for contract in catalogue().consumed_by("reporting")
-        if contract.type not in directory.SUBSCRIPTIONS
+        if contract.type not in directory.SUBSCRIPTIONS and not is_voiding(contract.type)
     }

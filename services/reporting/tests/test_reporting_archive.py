@@ -126,7 +126,8 @@ def _until_something_waits(service: Harness) -> None:
 
 def test_the_archive_tells_of_no_person(reporting: Harness) -> None:
     lead = event("crm.sales.lead.created.v1", {"name": "王小明", "phone": "+8613800138000"})
-    reporting.service.processor.process([Delivery(lead.id, lead.encode(), None)])
+    processor = reporting.service.processor
+    processor.handle(processor.admit([Delivery(lead.id, lead.encode(), None)]))
     assert len(_bodies(reporting)) == 1
     raw = b"".join(_bodies(reporting))
     assert "王小明".encode() not in raw

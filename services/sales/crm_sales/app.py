@@ -37,6 +37,7 @@ from crm_sales.receipts import api as receipts
 from crm_sales.receivables import api as receivables
 from crm_sales.receivables import timers as receivable_timers
 from crm_sales.requests import api as requests
+from crm_sales.restoring import NUMBERING, RETELLING, on_voided
 from crm_sales.reviews import api as reviews
 from crm_sales.subscriptions import SUBSCRIPTIONS
 from crm_sales.tables import Tables
@@ -56,9 +57,10 @@ _FILED = (
     orders,
     receipts,
     contracts,
+    requests,
 )
 """What is imported and exported."""
-_TOLD = (activities, requests, tasks, invoices, receivables, quotes)
+_TOLD = (activities, tasks, invoices, receivables, quotes)
 """What is exported only."""
 _RESOURCES = (
     *_FILED,
@@ -93,6 +95,9 @@ DEFINITION = Definition(
         **contract_timers.TIMERS,
     },
     recurring=[follow_ups.RECURRING],
+    retelling=RETELLING,
+    numbering=NUMBERING,
+    on_voided=on_voided,
 )
 
 

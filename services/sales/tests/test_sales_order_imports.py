@@ -246,3 +246,18 @@ def test_receipts_pay_instalments_in_turn(sales: Harness) -> None:
     assert (job["created"], errors) == (2, [])
     states = [each["status"] for each in admin.get("/v1/receivables").json["items"]]
     assert states == ["done", "done", "partial"]
+
+
+def test_an_order_goes_by_the_name_or_key_of_its_opportunity(
+    sales: Harness, customers: dict[str, str]
+) -> None:
+    deal = {"name": "Ten desks", "external_id": "D-1", "amount": "11", "currency": "USD"}
+    made = sales.as_user().post("/v1/opportunities", json=deal).json
+    job, errors = imported(
+        sales,
+        "key,deal,customer,date,cds,value\n1,D-1,00001,2026-01-01,1,5\n"
+        "2,Ten desks,00001,2026-01-02,1,6\n3,Nobody's,00001,2026-01-03,1,7\n",
+        columns={**COLUMNS, "deal": "opportunity"},
+    )
+    assert (job["created"], errors) == (2, [(4, "opportunity")])
+    assert {each["opportunity_id"] for each in orders(sales)} == {made["id"]}

@@ -10,6 +10,7 @@ from flask import Flask
 from crm_chassis.service import Definition, create_service
 from crm_chassis.settings import Settings
 from crm_service_desk import __version__
+from crm_service_desk.restoring import NUMBERING, RETELLING, on_voided
 from crm_service_desk.subscriptions import SUBSCRIPTIONS
 from crm_service_desk.tables import Tables
 from crm_service_desk.tickets import api as tickets
@@ -23,6 +24,9 @@ DEFINITION = Definition(
     subscriptions=SUBSCRIPTIONS,
     importers=[tickets.IMPORTER],
     exports=[tickets.EXPORT],
+    retelling=RETELLING,
+    numbering=NUMBERING,
+    on_voided=on_voided,
 )
 
 

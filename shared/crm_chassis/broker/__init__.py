@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from crm_chassis.broker.topology import EXCHANGE
+
 
 class BrokerAway(Exception):
     """The broker cannot be reached, or the connection to it was lost; try again later."""
@@ -13,7 +15,11 @@ class BrokerAway(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An encoded event on its way out. The routing key is the event's type."""
+    """An encoded event on its way out.
+
+    :ivar id: tells it from all that is under way: the event's id, unless it is replayed.
+    :ivar routing_key: the event's type, or in a replay who sends it to whom.
+    """
 
     id: str
     routing_key: str
@@ -70,6 +76,13 @@ class Subscription(Protocol):
 class Broker(Protocol):
     """What a service knows of its broker."""
 
-    def publisher(self) -> Publisher: ...
+    def publisher(self, exchange: str = EXCHANGE) -> Publisher:
+        """:param exchange: one of the topology's two that take events."""
 
     def subscription(self, prefetch: int) -> Subscription: ...
+
+    def dead_letters(self, prefetch: int) -> Subscription:
+        """A consumer of what this service's consumers died on again and again.
+
+        :raises BrokerAway: when there is no such queue; the embedded broker has none.
+        """

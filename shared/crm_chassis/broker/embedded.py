@@ -16,9 +16,17 @@ from kombu import Connection, Exchange, Producer, Queue
 from kombu.transport import memory
 from kombu.transport.virtual import BrokerState
 
-from crm_chassis.broker import Delivery, Message, Publisher, Subscription
+from crm_chassis.broker import BrokerAway, Delivery, Message, Publisher, Subscription
 from crm_chassis.broker.kombu_subscription import KombuSubscription
-from crm_chassis.broker.topology import EXCHANGE, queue_name, queues_of, services
+from crm_chassis.broker.topology import (
+    EXCHANGE,
+    REPLAYS,
+    queue_name,
+    queues_of,
+    replayed_to,
+    replays_to,
+    services,
+)
 from crm_chassis.events import CONTENT_TYPE
 from crm_contracts.catalogue import Catalogue
 
@@ -64,7 +72,8 @@ class Exchanges:
         self._catalogue = catalogue
         self._under_way: dict[str, set[str]] = {}
         self._changed = threading.Condition()
-        self._exchange = Exchange(EXCHANGE, type="topic")
+        self._events = Exchange(EXCHANGE, type="topic")
+        self._replays = Exchange(REPLAYS, type="topic")
         self._transport = _own_transport()
         self._declare()
 
@@ -72,23 +81,24 @@ class Exchanges:
         with self.connect() as connection:
             channel = connection.default_channel
             for service in services(self._catalogue):
+                queue = queue_name(service)
                 for contract in self._catalogue.consumed_by(service):
-                    queue = Queue(queue_name(service), self._exchange, routing_key=contract.type)
-                    queue(channel).declare()
+                    Queue(queue, self._events, routing_key=contract.type)(channel).declare()
+                Queue(queue, self._replays, routing_key=replays_to(service))(channel).declare()
 
     def connect(self) -> Connection:
         return Connection(transport=self._transport)
 
-    def dispatch(self, producer: Any, messages: Sequence[Message]) -> set[str]:
+    def dispatch(self, producer: Any, exchange: str, messages: Sequence[Message]) -> set[str]:
         """Send what is not under way already, and wait for every subscriber.
 
         :returns: ids of the messages that all subscribers have acknowledged.
         """
-        fresh = self._enter(messages)
+        fresh = self._enter(exchange, messages)
         for message in fresh:
             producer.publish(
                 message.body,
-                exchange=self._exchange,
+                exchange=exchange,
                 routing_key=message.routing_key,
                 message_id=message.id,
                 content_type=CONTENT_TYPE,
@@ -102,13 +112,17 @@ class Exchanges:
                 del self._under_way[id_]
         return done
 
-    def _enter(self, messages: Sequence[Message]) -> list[Message]:
+    def _enter(self, exchange: str, messages: Sequence[Message]) -> list[Message]:
         with self._changed:
             fresh = [message for message in messages if message.id not in self._under_way]
             for message in fresh:
-                queues = queues_of(self._catalogue, message.routing_key)
-                self._under_way[message.id] = set(queues)
+                self._under_way[message.id] = self._reached(exchange, message.routing_key)
         return fresh
+
+    def _reached(self, exchange: str, routing_key: str) -> set[str]:
+        if exchange == REPLAYS:
+            return {queue_name(replayed_to(routing_key))}
+        return set(queues_of(self._catalogue, routing_key))
 
     def _settled(self, ids: Iterable[str]) -> bool:
         """True when nothing of ``ids`` is still with a subscriber."""
@@ -129,8 +143,9 @@ class Exchanges:
 
 
 class _Publisher:
-    def __init__(self, exchanges: Exchanges) -> None:
+    def __init__(self, exchanges: Exchanges, exchange: str) -> None:
         self._exchanges = exchanges
+        self._exchange = exchange
         self._connection = exchanges.connect()
         self._producer = Producer(self._connection.channel(), auto_declare=False)
 
@@ -139,7 +154,7 @@ class _Publisher:
         return True
 
     def publish(self, messages: Sequence[Message]) -> set[str]:
-        return self._exchanges.dispatch(self._producer, messages)
+        return self._exchanges.dispatch(self._producer, self._exchange, messages)
 
     def close(self) -> None:
         self._connection.release()
@@ -176,8 +191,11 @@ class EmbeddedBroker:
         self._service = service
         self._exchanges = exchanges
 
-    def publisher(self) -> Publisher:
-        return _Publisher(self._exchanges)
+    def publisher(self, exchange: str = EXCHANGE) -> Publisher:
+        return _Publisher(self._exchanges, exchange)
 
     def subscription(self, prefetch: int) -> Subscription:
         return _Subscription(self._exchanges, queue_name(self._service), prefetch)
+
+    def dead_letters(self, prefetch: int) -> Subscription:
+        raise BrokerAway("the embedded broker gives nothing up")

@@ -12,7 +12,7 @@ from pika.adapters.select_connection import SelectConnection
 
 from crm_chassis.broker import BrokerAway, Message, Publisher, Subscription
 from crm_chassis.broker.kombu_subscription import HEARTBEAT_SECONDS, KombuSubscription
-from crm_chassis.broker.topology import EXCHANGE, queue_name
+from crm_chassis.broker.topology import EXCHANGE, dead_letter_queue_name, queue_name
 from crm_chassis.events import CONTENT_TYPE
 
 _WINDOW = 1000
@@ -29,17 +29,23 @@ class RabbitMQ:
         self._service = service
         self._url = url
 
-    def publisher(self) -> Publisher:
-        return ConfirmingPublisher(self._url, EXCHANGE)
+    def publisher(self, exchange: str = EXCHANGE) -> Publisher:
+        return ConfirmingPublisher(self._url, exchange)
 
     def subscription(self, prefetch: int) -> Subscription:
+        return self._subscription(queue_name(self._service), prefetch)
+
+    def dead_letters(self, prefetch: int) -> Subscription:
+        return self._subscription(dead_letter_queue_name(self._service), prefetch)
+
+    def _subscription(self, queue: str, prefetch: int) -> Subscription:
         connection = Connection(
             self._url,
             heartbeat=HEARTBEAT_SECONDS,
             connect_timeout=5,
             transport_options={"read_timeout": _ANSWER_SECONDS, "write_timeout": _ANSWER_SECONDS},
         )
-        return KombuSubscription(connection, queue_name(self._service), prefetch)
+        return KombuSubscription(connection, queue, prefetch)
 
 
 class ConfirmingPublisher:

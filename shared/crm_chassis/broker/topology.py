@@ -1,4 +1,4 @@
-"""The exchange, the queues and the rights, all derived from the catalogue of events.
+"""The exchanges, the queues and the rights, all derived from the catalogue of events.
 
 It is created once, by an operator, with an administrator's account; the services' own accounts
 can declare nothing.
@@ -19,6 +19,8 @@ from kombu import Connection, Exchange, Queue, binding
 from crm_contracts.catalogue import Catalogue
 
 EXCHANGE = "crm.events"
+REPLAYS = "crm.replay"
+"""Takes events a second time, for one consumer alone."""
 DEAD_LETTERS = "crm.dead"
 DELIVERY_LIMIT = 20
 """Deliveries of one message to consumers that die on it, before it goes to the dead letters."""
@@ -43,6 +45,21 @@ def queues_of(catalogue: Catalogue, event_type: str) -> list[str]:
     return [queue_name(service) for service in catalogue.contract(event_type).consumers]
 
 
+def replay_key(producer: str, consumer: str) -> str:
+    """The routing key of what ``producer`` replays to ``consumer``."""
+    return f"{producer}.{consumer}"
+
+
+def replayed_to(routing_key: str) -> str:
+    """The consumer that a :func:`replay_key` names."""
+    return routing_key.partition(".")[2]
+
+
+def replays_to(consumer: str) -> str:
+    """The key by which a queue is bound to whatever is replayed to its service."""
+    return replay_key("*", consumer)
+
+
 def _queue_arguments(service: str) -> dict[str, Any]:
     return {
         "x-queue-type": "quorum",
@@ -60,6 +77,7 @@ def declare(admin_url: str, catalogue: Catalogue) -> None:
     :param admin_url: AMQP address of the virtual host, with a right to configure it.
     """
     events = Exchange(EXCHANGE, type="topic", durable=True)
+    replays = Exchange(REPLAYS, type="topic", durable=True)
     dead = Exchange(DEAD_LETTERS, type="direct", durable=True)
     with Connection(admin_url, connect_timeout=5) as connection:
         channel = connection.default_channel
@@ -73,19 +91,23 @@ def declare(admin_url: str, catalogue: Catalogue) -> None:
             Queue(
                 queue_name(service),
                 bindings=[
-                    binding(events, routing_key=contract.type)
-                    for contract in catalogue.consumed_by(service)
+                    *(
+                        binding(events, routing_key=contract.type)
+                        for contract in catalogue.consumed_by(service)
+                    ),
+                    binding(replays, routing_key=replays_to(service)),
                 ],
                 queue_arguments=_queue_arguments(service),
             )(channel).declare()
         events(channel).declare()
+        replays(channel).declare()
 
 
 def definitions(catalogue: Catalogue, urls: Mapping[str, str]) -> dict[str, Any]:
     """What ``rabbitmqctl import_definitions`` takes: all of :func:`declare`, and the accounts.
 
     :param urls: each service's own AMQP address; its user and password are created with the
-        least rights: publish its own events, read its own queues, configure nothing.
+        least rights: publish and replay its own events, read its own queues, configure nothing.
     """
     accounts = {service: urlsplit(url) for service, url in urls.items()}
     vhosts = sorted({_vhost(url.path) for url in accounts.values()})
@@ -107,19 +129,20 @@ def definitions(catalogue: Catalogue, urls: Mapping[str, str]) -> dict[str, Any]
                 "user": name,
                 "vhost": vhost,
                 "configure": "^$",
-                "write": f"^{re.escape(EXCHANGE)}$",
+                "write": f"^({re.escape(EXCHANGE)}|{re.escape(REPLAYS)})$",
                 "read": rf"^{word}\.(events|dead)$",
             }
         )
-        topic_permissions.append(
-            {
-                "user": name,
-                "vhost": vhost,
-                "exchange": EXCHANGE,
-                "write": rf"^crm\.{word}\.",
-                "read": "^$",
-            }
-        )
+        for exchange, write in ((EXCHANGE, rf"^crm\.{word}\."), (REPLAYS, rf"^{word}\.")):
+            topic_permissions.append(
+                {
+                    "user": name,
+                    "vhost": vhost,
+                    "exchange": exchange,
+                    "write": write,
+                    "read": "^$",
+                }
+            )
     objects = [_objects(catalogue, vhost) for vhost in vhosts]
     return {
         "vhosts": [{"name": vhost} for vhost in vhosts],
@@ -137,6 +160,7 @@ def _objects(catalogue: Catalogue, vhost: str) -> dict[str, list[dict[str, Any]]
     lasting = {"vhost": vhost, "durable": True, "auto_delete": False}
     exchanges = [
         {**lasting, "name": EXCHANGE, "type": "topic", "internal": False, "arguments": {}},
+        {**lasting, "name": REPLAYS, "type": "topic", "internal": False, "arguments": {}},
         {**lasting, "name": DEAD_LETTERS, "type": "direct", "internal": False, "arguments": {}},
     ]
     queues, bindings = [], []
@@ -160,6 +184,7 @@ def _objects(catalogue: Catalogue, vhost: str) -> dict[str, list[dict[str, Any]]
         bind(DEAD_LETTERS, dead, service)
         for contract in catalogue.consumed_by(service):
             bind(EXCHANGE, queue, contract.type)
+        bind(REPLAYS, queue, replays_to(service))
     return {"exchanges": exchanges, "queues": queues, "bindings": bindings}
 
 

@@ -98,7 +98,7 @@ def custom_fields_blueprint(service: str, resources: Sequence[CustomResource]) -
             statement = select(custom_fields).order_by(_columns.created_at, _columns.id)
             return session.execute(statement.filter_by(**query)).all()
 
-        @writes(write)
+        @writes(write, act="custom_field.create", keeps=NewCustomField().fields)
         @blueprint.arguments(NewCustomField)
         @blueprint.response(201, CustomFieldView)
         def post(self, values: dict[str, Any], session: Session) -> Any:
@@ -115,7 +115,7 @@ def custom_fields_blueprint(service: str, resources: Sequence[CustomResource]) -
             """Read a declaration."""
             return _tagged(_one(session, field_id))
 
-        @writes(write)
+        @writes(write, act="custom_field.change", keeps=CustomFieldChanges().fields)
         @blueprint.arguments(changes_of(CustomFieldChanges))
         @blueprint.response(200, CustomFieldView)
         def patch(self, changes: dict[str, Any], field_id: object, session: Session) -> Any:
@@ -123,7 +123,7 @@ def custom_fields_blueprint(service: str, resources: Sequence[CustomResource]) -
             row = _to_change(session, field_id)
             return _tagged(_change(session, by_name[row.resource], row, changes))
 
-        @writes(write)
+        @writes(write, act="custom_field.delete")
         @blueprint.response(204)
         def delete(self, field_id: object, session: Session) -> None:
             """Delete a field that no record has a value of."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from itertools import count
 from typing import IO, Any
 from zlib import crc32
@@ -21,14 +22,24 @@ from sqlalchemy import (
     Text,
     Uuid,
     delete,
+    func,
     insert,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.orm import Session
 
 from crm_chassis.auth import Principal
-from crm_chassis.database import Database, Json, UTCDateTime, chassis_metadata, new_id, utc_now
+from crm_chassis.database import (
+    Database,
+    Json,
+    UTCDateTime,
+    chassis_metadata,
+    new_id,
+    rows_changed,
+    utc_now,
+)
 from crm_chassis.imports.files import XLSX, NumberedRow, read_csv, read_xlsx
 from crm_chassis.imports.rows import FieldMapping, Importer, mapping_errors
 from crm_chassis.problems import conflict, invalid, not_found
@@ -219,6 +230,19 @@ def _set(session: Session, job_id: str, **values: Any) -> None:
     session.execute(update(import_jobs).where(import_jobs.c.id == job_id).values(**values))
 
 
+def unfinished(session: Session) -> tuple[dict[str, int], float]:
+    """How many jobs are queued and running, and for how many seconds the oldest is queued."""
+    columns = import_jobs.c
+    rows = session.execute(
+        select(columns.state, func.count(), func.min(columns.started_at))
+        .where(columns.state.in_(["queued", "running"]))
+        .group_by(columns.state)
+    ).all()
+    counts = {"queued": 0, "running": 0} | {state: number for state, number, _began in rows}
+    queued = [began for state, _number, began in rows if state == "queued"]
+    return counts, (utc_now() - queued[0]).total_seconds() if queued else 0.0
+
+
 def _columns(job: Row[Any]) -> Collection[str]:
     """The columns of the file that the job's mapping uses."""
     return FieldMapping(**job.mapping).columns
@@ -228,6 +252,28 @@ def drop_rows(session: Session, job_id: str) -> None:
     """Forget a job's file and its rows."""
     for table in (import_chunks, import_files, import_names):
         session.execute(delete(table).where(table.c.job_id == job_id))
+
+
+def forget_jobs(session: Session, kept: timedelta, upload: timedelta, limit: int) -> int:
+    """Delete jobs that are over and older than ``kept``, and those whose file never came.
+
+    :param upload: for how long a file is waited for.
+    :param limit: how many rows are deleted at most, of all that belongs to the jobs.
+    :returns: how many were.
+    """
+    columns = import_jobs.c
+    over = columns.state.in_(("done", "failed")) & (columns.started_at < utc_now() - kept)
+    given_up = (columns.state == "uploading") & (columns.started_at < utc_now() - upload)
+    jobs = select(columns.id).where(over | given_up).order_by(columns.started_at).limit(limit)
+    job_ids = session.scalars(jobs).all()
+    if not job_ids:
+        return 0
+    for table in (import_errors, import_chunks, import_files, import_names):
+        key = tuple_(*table.primary_key.columns)
+        rows = select(*table.primary_key.columns).where(table.c.job_id.in_(job_ids)).limit(limit)
+        if count := rows_changed(session.execute(delete(table).where(key.in_(rows)))):
+            return count
+    return rows_changed(session.execute(delete(import_jobs).where(columns.id.in_(job_ids))))
 
 
 def hash_of(name: str) -> int:

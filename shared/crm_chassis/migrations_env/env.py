@@ -1,4 +1,7 @@
-"""Run by alembic: migrates on the connection that the caller opened, in its transaction."""
+"""Run by alembic: migrates on the connection that the caller opened.
+
+All in the caller's transaction, or, where there is none, each migration in its own.
+"""
 
 from typing import Any, Literal
 
@@ -23,6 +26,7 @@ context.configure(
     target_metadata=attributes.get("metadata"),
     include_name=attributes.get("include_name"),
     render_item=render_item,
+    transaction_per_migration=not attributes["connection"].in_transaction(),
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -25,6 +25,7 @@ from sqlalchemy import (
     String,
     Table,
     Uuid,
+    delete,
     insert,
     select,
 )
@@ -41,7 +42,7 @@ from crm_chassis.aggregate import (
 from crm_chassis.attachments import Attachable
 from crm_chassis.auth import Principal, visible
 from crm_chassis.database import NAMING, Amount, Instant, Money, new_id
-from crm_chassis.events import Event, Refused
+from crm_chassis.events import Event, Refused, Voided
 from crm_chassis.fields import Instant as InstantField
 from crm_chassis.fields import MoneyAmount, Phone, Reference, Text, changes_of, decimal_text
 from crm_chassis.imports import Importer, Row, upsert
@@ -49,6 +50,7 @@ from crm_chassis.imports_api import Export
 from crm_chassis.outbox import record
 from crm_chassis.paging import Listing, Page, Protected, at_least, equals, page_schema
 from crm_chassis.processor import Subscriptions
+from crm_chassis.reconcile import Retold
 from crm_chassis.service import Definition, create_service
 from crm_chassis.settings import Settings
 from crm_chassis.web import Blueprint, reads, versioned, writes
@@ -59,6 +61,7 @@ CHANGED = "crm.notes.note.changed.v1"
 SHREDDED = "crm.notes.note.shredded.v1"
 LENT = "crm.library.loan.made.v1"
 UNHEARD = "crm.library.loan.forgotten.v1"
+VOIDED = "crm.notes.events.voided.v1"
 
 
 def _contract(event_type: str, consumers: Sequence[str], properties: dict[str, Any]) -> Contract:
@@ -112,6 +115,12 @@ CONTRACTS = Catalogue(
         _contract(SHREDDED, [], _NOTE),
         _contract(LENT, ["notes"], _LOAN),
         _contract(UNHEARD, [], _LOAN),
+        replace(
+            catalogue().contract("crm.sales.events.voided.v1"),
+            type=VOIDED,
+            producer="notes",
+            consumers=("library",),
+        ),
         *(
             replace(contract, consumers=("notes", "library"))
             for contract in catalogue().produced_by("gateway")
@@ -193,6 +202,17 @@ def change(session: Session, note: Note, changes: dict[str, Any]) -> bool:
         return False
     record(session, CHANGED, note, state_of, change={"fields": sorted(changes)})
     return True
+
+
+def tell(session: Session, note: Note) -> None:
+    """Tell what is true of a note."""
+    record(session, CHANGED, note, state_of)
+
+
+def forget_readings(session: Session, voided: Sequence[Voided]) -> None:
+    """Forget the readings of notes that are gone."""
+    gone = {each.subject for each in voided if each.gone}
+    session.execute(delete(readings).where(readings.c.note_id.in_(gone)))
 
 
 def on_note(session: Session, events: Sequence[Event]) -> None:
@@ -339,6 +359,7 @@ def create_app(
     """The service that ``settings`` name, with its own handlers unless others are given."""
     if subscriptions is None:
         subscriptions = SUBSCRIPTIONS[settings.service]
+    is_notes = settings.service == "notes"
     definition = Definition(
         name=settings.service,
         version="1.0.0",
@@ -352,5 +373,7 @@ def create_app(
         ],
         attachments=attachments,
         archive_events=archive,
+        retelling={"note": Retold(Note, tell)} if is_notes else {},
+        on_voided=forget_readings,
     )
     return create_service(definition, __name__, settings, contracts=CONTRACTS, **parts)

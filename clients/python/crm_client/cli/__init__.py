@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from crm_client.cli import access, parked, reads, transfer
+from crm_client.cli import access, acts, events, parked, reads, transfer
 from crm_client.errors import CrmError
 
 
@@ -48,6 +48,8 @@ for command in (
     reads.kpi,
     transfer.import_,
     transfer.export,
+    events.events,
     parked.parked,
+    acts.acts,
 ):
     main.add_command(command)

@@ -12,6 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree
 
 MOST_COLUMNS = 8
 _EMPTY: tuple[object, ...] = (None, "", [], {})
@@ -49,6 +50,11 @@ def rows(items: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> Non
     for item in items:
         table.add_row(*(_cell(item.get(column)) for column in shown))
     _console().print(table)
+
+
+def tree(document: Tree) -> None:
+    """Lines below lines."""
+    _console().print(document)
 
 
 def _console() -> Console:

@@ -15,6 +15,10 @@ from crm_local.sample.timeline import Timeline
 CUSTOMERS = 60
 _SINCE_BEFORE = 0.55  # of them were customers before the time that is looked back on
 _OLDEST_DAYS = 1500
+_TELLS_OTHERS = 0.12
+
+REFERENCE_TAG = "reference"
+"""Borne by customers who tell others."""
 
 SOURCES = {
     "website": 26,
@@ -68,8 +72,7 @@ def some_rep(chance: Random, market: Market) -> Colleague:
 
 def job_title(chance: Random, firm: Firm) -> str:
     """In the firm's language."""
-    chinese = firm.market.culture.person.startswith("{family}")
-    return chance.choice(_CHINESE_JOB_TITLES if chinese else _JOB_TITLES)
+    return chance.choice(_CHINESE_JOB_TITLES if firm.market.is_chinese else _JOB_TITLES)
 
 
 def make_customers(
@@ -125,6 +128,7 @@ def _account(chance: Random, names: Names, customer: Customer) -> Row:
         owner=external_id("user", customer.owner.key),
         source=some(chance, SOURCES),
         created_on=customer.since,
+        tags=REFERENCE_TAG if chance.random() < _TELLS_OTHERS else None,
     )
 
 

@@ -11,18 +11,20 @@ from random import Random
 
 from crm_local.sample.campaigns import Campaign
 from crm_local.sample.customers import SOURCES, Customer, some
+from crm_local.sample.names import Firm
 from crm_local.sample.records import CURRENCY, Move, Row, external_id, money, row
-from crm_local.sample.roster import in_role
+from crm_local.sample.roster import Colleague, in_role
 from crm_local.sample.timeline import Timeline
 
-DEALS = 215
+DEALS = 160
 _WIN_RATE = 0.54
 _CYCLE_DAYS = 52
 _OPENED_BEFORE_DAYS = 75  # so that deals are closed from the first month on
 _NAMES_CAMPAIGN = 0.85
 _ADVANCES_TODAY = 0.3
 _SLIPS = 0.25
-_MONTHLY_TARGETS = (9_000, 11_000, 12_000, 14_000)
+_MONTHLY_TARGETS = (7_000, 8_500, 9_000, 11_000)
+_PAID_PERCENT = 85
 _FIRST_TARGET_PERCENT, _TARGET_GROWTH_PERCENT = 55, 6
 
 STAGES = ("prospecting", "qualification", "proposal", "negotiation")
@@ -80,15 +82,23 @@ class Purchase:
 
     product: Product
     quantity: int
-    amount: int
+    discount_percent: int
+
+    @property
+    def amount(self) -> int:
+        """What it costs; list prices are in hundreds, so that every discount comes out even."""
+        return self.product.price * self.quantity * (100 - self.discount_percent) // 100
+
+    def title(self, firm: Firm) -> str:
+        """What the deal with a firm is called."""
+        return f"{self.quantity} × {self.product.name}, {firm.name}"
 
 
 def some_purchase(chance: Random) -> Purchase:
     """Some of one product, at its list price or up to 15 % less."""
     product = chance.choices(PRODUCTS, [product.share for product in PRODUCTS])[0]
     quantity = 1 + int(product.most * chance.random() ** 2)
-    percent = chance.choice((100, 100, 95, 90, 85))
-    return Purchase(product, quantity, product.price * quantity * percent // 100)
+    return Purchase(product, quantity, chance.choice((0, 0, 5, 10, 15)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +115,42 @@ class Course:
     expected_close_on: date
     closing: Move | None
 
+    @property
+    def won_on(self) -> date | None:
+        """The day on which the deal was won."""
+        if self.closing is None or self.closing.name != "win":
+            return None
+        return date.fromisoformat(self.closing.facts["closed_on"])
+
     def from_first_stage(self) -> Move | None:
         """What takes a deal there that has just been opened."""
         if self.closing:
-            return replace(self.closing, state=STAGES[0])
-        return Move(STAGES[0], "stage", {"stage": self.stage}) if self.stage != STAGES[0] else None
+            return replace(self.closing, when={"stage": STAGES[0]})
+        if self.stage == STAGES[0]:
+            return None
+        return Move({"stage": STAGES[0]}, "stage", {"stage": self.stage})
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """A deal that there is.
+
+    :ivar key: what the deal goes by in a file, its external id or its name.
+    :ivar account: external id or name of the customer.
+    """
+
+    key: str
+    account: str
+    firm: Firm
+    owner: Colleague
+    campaign: str | None
+    purchase: Purchase
+    course: Course
+
+    @property
+    def has_external_id(self) -> bool:
+        """False for those that leads became, which have a name alone."""
+        return self.key.startswith(external_id("deal", ""))
 
 
 def some_course(chance: Random, timeline: Timeline, opened_on: date) -> Course:
@@ -136,8 +177,8 @@ def some_course(chance: Random, timeline: Timeline, opened_on: date) -> Course:
 def _closing(chance: Random, stage: str, on: date, won: bool) -> Move:
     facts = {"closed_on": on.isoformat()}
     if won:
-        return Move(stage, "win", facts)
-    return Move(stage, "lose", facts | {"reason": some(chance, _LOST_REASONS)})
+        return Move({"stage": stage}, "win", facts)
+    return Move({"stage": stage}, "lose", facts | {"reason": some(chance, _LOST_REASONS)})
 
 
 def _advance(chance: Random, course: Course) -> Move | None:
@@ -145,7 +186,7 @@ def _advance(chance: Random, course: Course) -> Move | None:
     following = STAGES.index(course.stage) + 1
     if following == len(STAGES) or chance.random() > _ADVANCES_TODAY:
         return None
-    return Move(course.stage, "stage", {"stage": STAGES[following]})
+    return Move({"stage": course.stage}, "stage", {"stage": STAGES[following]})
 
 
 def some_campaign(
@@ -161,10 +202,11 @@ def make_deals(
     timeline: Timeline,
     customers: Sequence[Customer],
     campaigns: Sequence[Campaign],
-) -> tuple[list[Row], dict[str, Move]]:
-    """The rows of deals that did not begin as a lead, and their moves."""
+) -> tuple[list[Deal], list[Row], dict[str, Sequence[Move]]]:
+    """Deals that did not begin as a lead, their rows and their moves."""
+    deals: list[Deal] = []
     rows: list[Row] = []
-    moves: dict[str, Move] = {}
+    moves: dict[str, Sequence[Move]] = {}
     for number in range(1, DEALS + 1):
         customer = chance.choice(customers)
         first = max(customer.since, timeline.first - timedelta(days=_OPENED_BEFORE_DAYS))
@@ -174,11 +216,22 @@ def make_deals(
         purchase = some_purchase(chance)
         key = external_id("deal", number)
         if move := course.closing or _advance(chance, course):
-            moves[key] = move
+            moves[key] = [move]
+        deals.append(
+            Deal(
+                key,
+                customer.external_id,
+                customer.firm,
+                customer.owner,
+                campaign.external_id if campaign else None,
+                purchase,
+                course,
+            )
+        )
         rows.append(
             row(
                 external_id=key,
-                name=f"{purchase.quantity} × {purchase.product.name}, {customer.firm.name}",
+                name=purchase.title(customer.firm),
                 account=customer.external_id,
                 product=purchase.product.external_id,
                 campaign=campaign.external_id if campaign else None,
@@ -193,11 +246,14 @@ def make_deals(
                 expected_close_on=course.expected_close_on,
             )
         )
-    return rows, moves
+    return deals, rows, moves
 
 
 def target_rows(chance: Random, timeline: Timeline) -> list[Row]:
-    """Monthly targets of everybody who sells, and of each sales team the sum of its people's."""
+    """Monthly targets of everybody who sells, and of each sales team the sum of its people's.
+
+    Of what is sold, most is to be paid in the same month.
+    """
     rows: list[Row] = []
     reps = in_role("sales_rep")
     usual = {rep: chance.choice(_MONTHLY_TARGETS) for rep in reps}
@@ -207,17 +263,24 @@ def target_rows(chance: Random, timeline: Timeline) -> list[Row]:
         for rep in reps:
             amount = usual[rep] * percent // 100
             totals[str(rep.team)] += amount
-            rows.append(_target("person", "user", rep.key, month, amount))
-        rows += [_target("team", "team", team, month, total) for team, total in totals.items()]
+            rows += _targets("person", "user", rep.key, month, amount)
+        for team, total in totals.items():
+            rows += _targets("team", "team", team, month, total)
     return rows
 
 
-def _target(scope: str, kind: str, key: str, month: str, amount: int) -> Row:
-    return row(
-        external_id=external_id("target", f"{key}-{month}"),
-        scope=scope,
-        member=external_id(kind, key),
-        month=month,
-        amount=money(amount),
-        currency=CURRENCY,
-    )
+def _targets(scope: str, kind: str, key: str, month: str, amount: int) -> list[Row]:
+    """What somebody is to sell in a month, and what is to come in for it."""
+    amounts = {"sales": amount, "receipts": amount * _PAID_PERCENT // 100}
+    return [
+        row(
+            external_id=external_id("target", f"{key}-{month}-{measure}"),
+            scope=scope,
+            measure=measure,
+            member=external_id(kind, key),
+            month=month,
+            amount=money(measured),
+            currency=CURRENCY,
+        )
+        for measure, measured in amounts.items()
+    ]

@@ -6,7 +6,7 @@ import csv
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,24 @@ from crm_client import imports, mapping, resources
 from crm_client.client import Client, Record
 from crm_client.errors import ConflictError, StaleError
 from crm_client.imports import ImportJob
-from crm_local.sample.records import Move, Row, Sample, external_id
+from crm_local.sample.records import Entry, Move, Ref, Row, Sample, external_id
 from crm_local.sample.roster import COMPANY
 
 SAMPLE_PASSWORD = "first-sign-in"  # noqa: S105 - the documented one of the sample's users
 _PATIENCE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.1
 _KEY = "external_id"
-_SET_BY_PUT = ("stage", "status")
+_SET_BY_PUT = ("stage", "status", "payment-plan")
+_SAME_BY = {
+    "customer/tags": ("key",),
+    "customer/tag-rules": ("name",),
+    "sales/approval-rules": ("amount_from", "currency"),
+    "quotes": ("opportunity_id",),
+    "invoices": ("order_id",),
+    "tasks": ("title", "related_id"),
+    "activities": ("subject", "related_id"),
+}
+"""Resource to the fields by which one of its entries is known again."""
 
 Progress = Callable[[int, int], None]
 """Told how much there is by now, and how much there will be."""
@@ -56,22 +66,26 @@ class _Filling:
         self._stop = stop
         self._progress = progress
         self._done = 0
-        self._total = (
-            sum(map(len, sample.rows.values()))
-            + len(sample.rows["users"])
-            + len(sample.conversions)
-            + sum(map(len, sample.moves.values()))
-        )
+        parts = (sample.vocabulary, sample.rows, sample.entries, sample.moves)
+        self._total = sum(len(told) for part in parts for told in part.values())
+        self._total += len(sample.rows["users"]) + len(sample.conversions) + len(sample.released)
         self._after_conversion: dict[str, Move] = {}
+        self._ids: dict[str, dict[str, str]] = {}
 
     def run(self) -> None:
         self._name_company()
+        for resource, entries in self._sample.vocabulary.items():
+            self._add(resource, entries)
         for resource, rows in self._sample.rows.items():
             self._import(resource, rows)
+            if resource == "leads":
+                self._convert_leads()
         self._set_passwords()
-        self._convert_leads()
+        for resource, entries in self._sample.entries.items():
+            self._add(resource, entries)
         for resource, moves in self._sample.moves.items():
-            self._make_moves(resource, moves)
+            self._move_all(resource, moves)
+        self._release()
 
     def _advance(self, count: int = 1) -> None:
         self._done += count
@@ -149,21 +163,69 @@ class _Filling:
                     self._after_conversion[made["opportunity_id"]] = conversion.then
             self._advance()
 
-    def _make_moves(self, resource: str, moves: Mapping[str, Move]) -> None:
-        for item in list(self._client.list(resource)):
-            move = moves.get(item[_KEY]) or self._after_conversion.get(item["id"])
-            if move and move.state == (item.get("stage") or item["status"]):
-                self._make_move(resource, item, move)
-                self._advance()
+    def _add(self, resource: str, entries: list[Entry]) -> None:
+        """Add what is not there, and have happen to it what has not happened."""
+        same_by, path = _SAME_BY[resource], resources.collection(resource)
+        there = {_values(item, same_by): item for item in self._client.list(resource)}
+        for entry in entries:
+            facts = self._with_ids(entry.facts)
+            item = there.get(_values(facts, same_by)) or self._client.post(path, facts)
+            self._move(resource, item, entry.moves)
+            self._advance()
 
-    def _make_move(self, resource: str, item: dict[str, Any], move: Move) -> None:
+    def _with_ids(self, facts: Any) -> Any:
+        """The same with the ids of what is referred to."""
+        if isinstance(facts, Ref):
+            return self._id(facts)
+        if isinstance(facts, Mapping):
+            return {name: self._with_ids(value) for name, value in facts.items()}
+        return [self._with_ids(each) for each in facts] if isinstance(facts, list) else facts
+
+    def _id(self, ref: Ref) -> str:
+        if ref.resource not in self._ids:
+            there = self._by_key(ref.resource)
+            self._ids[ref.resource] = {key: item["id"] for key, item in there.items()}
+        return self._ids[ref.resource][ref.external_id]
+
+    def _move_all(self, resource: str, moves: Mapping[str, Sequence[Move]]) -> None:
+        for item in list(self._client.list(resource)):
+            if item[_KEY] in moves:
+                self._move(resource, item, moves[item[_KEY]])
+                self._advance()
+            elif item["id"] in self._after_conversion:
+                self._move(resource, item, [self._after_conversion[item["id"]]])
+
+    def _move(self, resource: str, item: dict[str, Any], moves: Sequence[Move]) -> None:
+        """Have happen to a record what has not happened to it."""
+        for move in moves:
+            if all(item.get(name) == value for name, value in move.when.items()):
+                item = self._make_move(resource, item, move)
+
+    def _make_move(self, resource: str, item: dict[str, Any], move: Move) -> dict[str, Any]:
+        """:returns: the record as it is then."""
         path = f"{resources.collection(resource)}/{item['id']}"
         etag, facts = f'"{item["version"]}"', dict(move.facts)
         with _unless_somebody_was_quicker():
             if move.name in _SET_BY_PUT:
-                self._client.put(f"{path}/{move.name}", facts, if_match=etag)
-            else:
-                self._client.move(Record(path, item, etag), move.name, facts)
+                return dict(self._client.put(f"{path}/{move.name}", facts, if_match=etag))
+            return dict(self._client.move(Record(path, item, etag), move.name, facts))
+        return item
+
+    def _release(self) -> None:
+        """Give the customers of nobody to the pool."""
+        accounts = self._by_key("accounts")
+        for key in self._sample.released:
+            account = accounts[key]
+            if account["owner_id"] is not None:
+                path = f"/api/customer/v1/pool/{account['id']}/release"
+                with _unless_somebody_was_quicker():
+                    reason = {"reason": "The buyer has left."}
+                    self._client.post(path, reason, if_match=f'"{account["version"]}"')
+            self._advance()
+
+
+def _values(item: Mapping[str, Any], names: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(item[name] for name in names)
 
 
 def _unless_somebody_was_quicker() -> AbstractContextManager[None]:

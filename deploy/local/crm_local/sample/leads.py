@@ -9,12 +9,12 @@ from random import Random
 
 from crm_local.sample.campaigns import Campaign
 from crm_local.sample.customers import SOURCES, Customer, job_title, some, some_rep
-from crm_local.sample.deals import some_campaign, some_course, some_purchase
-from crm_local.sample.names import Names
+from crm_local.sample.deals import Deal, some_campaign, some_course, some_purchase
+from crm_local.sample.names import Firm, Names
 from crm_local.sample.records import CURRENCY, Conversion, Move, Row, external_id, money, row
 from crm_local.sample.timeline import Timeline
 
-LEADS = 300
+LEADS = 240
 _FROM_CUSTOMERS = 0.25
 _FRESH_DAYS = 10
 _LONGEST_DAYS = 35  # until it is known what becomes of a lead
@@ -41,7 +41,7 @@ class _Life:
     status: str
     since: date
     move: Move | None = None
-    conversion: Conversion | None = None
+    converted_on: date | None = None
 
 
 def make_leads(
@@ -50,26 +50,41 @@ def make_leads(
     names: Names,
     customers: Sequence[Customer],
     campaigns: Sequence[Campaign],
-) -> tuple[list[Row], dict[str, Move], dict[str, Conversion]]:
-    """Rows of leads, their moves and their conversions."""
+) -> tuple[list[Deal], list[Row], dict[str, Sequence[Move]], dict[str, Conversion]]:
+    """The deals that leads became; rows of leads, their moves and their conversions."""
+    deals: list[Deal] = []
     rows: list[Row] = []
-    moves: dict[str, Move] = {}
+    moves: dict[str, Sequence[Move]] = {}
     conversions: dict[str, Conversion] = {}
     for number in range(1, LEADS + 1):
         key = external_id("lead", number)
         came_in = timeline.some_day(chance)
         customer = _customer(chance, customers, came_in)
-        life = _life(chance, timeline, came_in, customer)
-        if life.move:
-            moves[key] = life.move
-        if life.conversion:
-            conversions[key] = life.conversion
+        firm = customer.firm if customer else names.firm()
+        owner = customer.owner if customer else some_rep(chance, firm.market)
+        life = _life(chance, timeline, came_in)
         source = some(chance, SOURCES)
         campaign = some_campaign(chance, campaigns, source, came_in)
+        if life.move:
+            moves[key] = [life.move]
+        if life.converted_on:
+            purchase = some_purchase(chance)
+            deal = Deal(
+                f"{purchase.title(firm)} (L{number})",
+                customer.external_id if customer else firm.name,
+                firm,
+                owner,
+                campaign.external_id if campaign else None,
+                purchase,
+                some_course(chance, timeline, life.converted_on),
+            )
+            deals.append(deal)
+            conversions[key] = _conversion(deal, customer)
         rows.append(
-            _person(chance, names, customer)
+            _person(chance, names, firm)
             | row(
                 external_id=key,
+                owner=external_id("user", owner.key),
                 source=source,
                 score=_SCORES.get(life.status, 10) + chance.randrange(25),
                 status=life.status,
@@ -78,13 +93,11 @@ def make_leads(
                 created_on=came_in,
             )
         )
-    return rows, moves, conversions
+    return deals, rows, moves, conversions
 
 
-def _person(chance: Random, names: Names, customer: Customer | None) -> Row:
-    """Who asked, and who answers."""
-    firm = customer.firm if customer else names.firm()
-    owner = customer.owner if customer else some_rep(chance, firm.market)
+def _person(chance: Random, names: Names, firm: Firm) -> Row:
+    """Who asked."""
     person = names.person(firm)
     return row(
         name=person.name,
@@ -94,7 +107,6 @@ def _person(chance: Random, names: Names, customer: Customer | None) -> Row:
         email=person.email,
         industry=firm.industry,
         region=firm.market.region,
-        owner=external_id("user", owner.key),
     )
 
 
@@ -105,33 +117,29 @@ def _customer(chance: Random, customers: Sequence[Customer], day: date) -> Custo
     return chance.choice([customer for customer in customers if customer.since <= day])
 
 
-def _life(chance: Random, timeline: Timeline, came_in: date, customer: Customer | None) -> _Life:
+def _life(chance: Random, timeline: Timeline, came_in: date) -> _Life:
     became = some(chance, _FRESH if timeline.age(came_in) < _FRESH_DAYS else _BECAME)
     decided_on = timeline.workday(came_in + timedelta(days=chance.randrange(_LONGEST_DAYS)))
     since = min(max(came_in, decided_on), timeline.today)
     if became == "converted":
-        conversion = _conversion(chance, timeline, customer, since)
-        return _Life("qualified", came_in + (since - came_in) // 3, conversion=conversion)
+        return _Life("qualified", came_in + (since - came_in) // 3, converted_on=since)
     forgotten = timeline.age(since) > _LONGEST_DAYS
     if became not in _FOLLOWING or forgotten or chance.random() > _MOVES_TODAY:
         return _Life(became, since)
-    return _Life(became, since, Move(became, "status", {"status": _FOLLOWING[became]}))
+    return _Life(became, since, Move({"status": became}, "status", {"status": _FOLLOWING[became]}))
 
 
-def _conversion(
-    chance: Random, timeline: Timeline, customer: Customer | None, converted_on: date
-) -> Conversion:
-    purchase = some_purchase(chance)
-    course = some_course(chance, timeline, converted_on)
+def _conversion(deal: Deal, customer: Customer | None) -> Conversion:
     return Conversion(
         {
-            "converted_on": converted_on.isoformat(),
-            "amount": money(purchase.amount),
+            "opportunity_name": deal.key,
+            "converted_on": deal.course.opened_on.isoformat(),
+            "amount": money(deal.purchase.amount),
             "currency": CURRENCY,
-            "quantity": purchase.quantity,
-            "expected_close_on": course.expected_close_on.isoformat(),
+            "quantity": deal.purchase.quantity,
+            "expected_close_on": deal.course.expected_close_on.isoformat(),
         },
-        purchase.product.external_id,
+        deal.purchase.product.external_id,
         customer.external_id if customer else None,
-        course.from_first_stage(),
+        deal.course.from_first_stage(),
     )

@@ -66,6 +66,11 @@ class Market:
     culture: Culture
     cities: Mapping[str, str]
 
+    @property
+    def is_chinese(self) -> bool:
+        """True where people write Chinese."""
+        return self.culture is _CHINESE
+
 
 @dataclass(frozen=True, slots=True)
 class Person:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,13 +29,13 @@ def money(amount: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What happens to a record after its import.
+    """What happens to a record after it is there.
 
-    :ivar state: the stage or status that it happens in; in another one, it has happened.
-    :ivar name: as the API calls it: stage, win, lose, status, resolve.
+    :ivar when: what is in its fields until it happens; where it is not, it has happened.
+    :ivar name: as the API calls it: stage, win, status, resolve, fulfil, returns.
     """
 
-    state: str
+    when: Mapping[str, str]
     name: str
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -56,14 +56,40 @@ class Conversion:
 
 
 @dataclass(frozen=True, slots=True)
+class Ref:
+    """Stands for the id of a record that came in by a row, where a request is to name it."""
+
+    resource: str
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record that comes in by a request of its own: it has no key of other systems.
+
+    :ivar facts: as the API takes them, with a :class:`Ref` for each id.
+    :ivar moves: what happens to it then, one after the other.
+    """
+
+    facts: Mapping[str, Any]
+    moves: Sequence[Move] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """All of it.
 
+    :ivar vocabulary: what rows name and no file brings in: resource to its entries.
     :ivar rows: resource to its rows.
-    :ivar moves: resource to external id to the record's move.
     :ivar conversions: by external id of the lead.
+    :ivar entries: resource to its entries, which refer to rows.
+    :ivar moves: resource to external id to the record's moves, one after the other.
+    :ivar released: external ids of the accounts that nobody looks after.
     """
 
+    vocabulary: Mapping[str, list[Entry]]
     rows: Mapping[str, list[Row]]
-    moves: Mapping[str, Mapping[str, Move]]
     conversions: Mapping[str, Conversion]
+    entries: Mapping[str, list[Entry]]
+    moves: Mapping[str, Mapping[str, Sequence[Move]]]
+    released: Sequence[str]

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from random import Random
 
 from crm_local.sample.customers import Customer, some
-from crm_local.sample.deals import PRODUCTS
+from crm_local.sample.deals import PRODUCTS, Deal
 from crm_local.sample.records import Move, Row, external_id, row
 from crm_local.sample.roster import in_role
 from crm_local.sample.timeline import Timeline
@@ -19,6 +19,7 @@ _PRIORITIES = {"low": 20, "normal": 50, "high": 22, "urgent": 8}
 _CHANNELS = {"email": 40, "phone": 25, "web": 20, "chat": 15}
 _UNDER_WAY = {"new": 2, "open": 5, "pending": 2, "on_hold": 1}
 _SOLVED_TODAY = 0.4
+_ABOUT_OWN = 0.8
 _SUBJECTS = {
     "question": (
         "How do I calibrate the {product}?",
@@ -46,24 +47,28 @@ _TYPES = {"question": 40, "incident": 28, "request": 20, "complaint": 12}
 
 
 def make_tickets(
-    chance: Random, timeline: Timeline, customers: Sequence[Customer]
-) -> tuple[list[Row], dict[str, Move]]:
-    """Rows of tickets, and those that are solved today."""
+    chance: Random, timeline: Timeline, customers: Sequence[Customer], deals: Sequence[Deal]
+) -> tuple[list[Row], dict[str, Sequence[Move]]]:
+    """Rows of tickets, and those that are solved today. Who bought writes about that, mostly."""
     rows: list[Row] = []
-    moves: dict[str, Move] = {}
+    moves: dict[str, Sequence[Move]] = {}
     agents = in_role("agent")
+    bought = _instruments_of(deals)
     for number in range(1, TICKETS + 1):
         key = external_id("ticket", number)
         customer = chance.choice(customers)
         opened_on = timeline.some_day(chance, max(timeline.first, customer.since))
+        instruments = _INSTRUMENTS
+        if chance.random() < _ABOUT_OWN:
+            instruments = bought.get(customer.external_id, _INSTRUMENTS)
         kind, priority = some(chance, _TYPES), some(chance, _PRIORITIES)
         status, resolved_on, closed_on = _life(chance, timeline, opened_on, priority)
         if status == "open" and chance.random() < _SOLVED_TODAY:
-            moves[key] = Move(status, "resolve")
+            moves[key] = [Move({"status": status}, "resolve")]
         rows.append(
             row(
                 external_id=key,
-                subject=chance.choice(_SUBJECTS[kind]).format(product=chance.choice(_INSTRUMENTS)),
+                subject=chance.choice(_SUBJECTS[kind]).format(product=chance.choice(instruments)),
                 type=kind,
                 priority=priority,
                 channel=some(chance, _CHANNELS),
@@ -77,6 +82,15 @@ def make_tickets(
             )
         )
     return rows, moves
+
+
+def _instruments_of(deals: Sequence[Deal]) -> dict[str, list[str]]:
+    """What customers have bought, by account."""
+    bought: dict[str, list[str]] = {}
+    for deal in deals:
+        if deal.course.won_on and deal.purchase.product.name in _INSTRUMENTS:
+            bought.setdefault(deal.account, []).append(deal.purchase.product.name)
+    return bought
 
 
 def _life(

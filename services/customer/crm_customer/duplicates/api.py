@@ -143,7 +143,7 @@ class ThresholdsByKind(MethodView):
         """From which score on records count as duplicates."""
         return queries.thresholds(session, kind)
 
-    @writes(SETTINGS_WRITE)
+    @writes(SETTINGS_WRITE, act="settings.change", keeps=Thresholds().fields)
     @blueprint.arguments(Thresholds)
     @blueprint.response(200, Thresholds)
     def put(self, values: dict[str, Any], kind: Kind, session: Session) -> DuplicateThresholds:

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import ColumnElement, Table, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from crm_chassis.database import UTCDateTime
-from crm_chassis.events import Event
+from crm_chassis.events import Event, Voided
 from crm_chassis.replicas import upsert_newer
 from crm_customer.accounts.models import Account
 from crm_customer.contacts.models import Contact
@@ -112,6 +112,19 @@ def _latest(name: str, customers: Table) -> ColumnElement[datetime | None]:
         for source in (Interaction.__table__, activities)
     )
     return case((interaction > activity, interaction), else_=func.coalesce(activity, interaction))
+
+
+def forget_activities(session: Session, voided: Sequence[Voided]) -> None:
+    """Forget the activities that are gone, and find the last contact of their customers anew."""
+    gone = {each.subject for each in voided if each.gone and each.noun == "activity"}
+    if not gone:
+        return
+    forgotten = session.execute(
+        delete(activities)
+        .where(activities.c.id.in_(gone))
+        .returning(activities.c.account_id, activities.c.contact_id)
+    ).all()
+    recount(session, {name: [getattr(row, name) for row in forgotten] for name in _MODELS})
 
 
 def on_activities(session: Session, events: Sequence[Event]) -> None:

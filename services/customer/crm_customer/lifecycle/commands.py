@@ -12,11 +12,11 @@ from sqlalchemy import case, delete, insert, select, union_all
 from sqlalchemy.orm import Session
 
 from crm_chassis.aggregate import change_fields
+from crm_chassis.calendar import day_of, start_of
 from crm_chassis.database import utc_now
 from crm_chassis.scheduler import cancel_timers, set_timers
 from crm_customer.accounts.models import Account
 from crm_customer.behaviour.commands import OrderDays
-from crm_customer.clock import Clock
 from crm_customer.contacts.models import Contact
 from crm_customer.lifecycle import events, queries
 from crm_customer.lifecycle.models import CarePlan, Lifecycle, LifecycleMove, LifecycleSettings
@@ -50,14 +50,13 @@ def reassess(
     session: Session,
     customers: Customers,
     order_days: Mapping[str, OrderDays],
-    clock: Clock,
     now: datetime,
 ) -> None:
     """Bring the stages of the customers, whose figures are locked, and their logs up to date.
 
     :param order_days: of those who ordered.
     """
-    lapse_days, today = queries.settings(session).lapse_days, clock.day_of(now)
+    lapse_days, today = queries.settings(session).lapse_days, day_of(session, now)
     records = _records(session, customers)
     spans = _deals(session, customers)
     logs = _logs(session, customers)
@@ -72,8 +71,8 @@ def reassess(
         if moves != logs[customer_id]:
             rewritten[customer_id] = moves
         _move(session, lifecycles[customer_id], moves, record)
-    _write_logs(session, customers, rewritten, clock)
-    _set_timers(session, customers, order_days, lapse_days, clock, today)
+    _write_logs(session, customers, rewritten)
+    _set_timers(session, customers, order_days, lapse_days, today)
 
 
 def _lifecycles(session: Session, customers: Customers, today: date) -> dict[str, Lifecycle]:
@@ -147,7 +146,6 @@ def _write_logs(
     session: Session,
     customers: Customers,
     logs: Mapping[str, Sequence[Move]],
-    clock: Clock,
 ) -> None:
     """Write these logs over those that stand, in the table of moves and in the timeline."""
     if not logs:
@@ -173,7 +171,7 @@ def _write_logs(
             entries.append(
                 {
                     "id": str(uuid5(_ENTRIES, f"{customer_id}:{position}")),
-                    "at": clock.start_of(move.on),
+                    "at": start_of(session, move.on),
                     "kind": "lifecycle",
                     "what": "moved",
                     "ref": customer_id,
@@ -192,12 +190,11 @@ def _set_timers(
     customers: Customers,
     order_days: Mapping[str, OrderDays],
     lapse_days: int,
-    clock: Clock,
     today: date,
 ) -> None:
     """Have those who ordered be looked at again when they lapse."""
     due = {
-        customer_id: clock.start_of(lapses_on)
+        customer_id: start_of(session, lapses_on)
         for customer_id, days in order_days.items()
         if (lapses_on := lapse_day(max(days), lapse_days)) > today
     }

@@ -156,7 +156,7 @@ class Settings(MethodView):
         """Read the limits to claiming."""
         return versioned(session, queries.settings(session))
 
-    @writes(WRITE_SETTINGS)
+    @writes(WRITE_SETTINGS, act="settings.change", keeps=PoolSettingsFields().fields)
     @blueprint.arguments(changes_of(PoolSettingsFields))
     @blueprint.response(200, PoolSettingsView)
     def patch(self, changes: dict[str, Any], session: Session) -> Any:
@@ -176,7 +176,7 @@ class Rules(MethodView):
         """List the rules by which customers go back to the pool."""
         return RULES.page(session, select(PoolRule), query)
 
-    @writes(WRITE_SETTINGS)
+    @writes(WRITE_SETTINGS, act="pool_rule.create", keeps=PoolRuleFields().fields)
     @blueprint.arguments(PoolRuleFields)
     @blueprint.response(201, PoolRuleView)
     def post(self, values: dict[str, Any], session: Session) -> Any:
@@ -192,7 +192,7 @@ class RuleById(MethodView):
         """Read a rule."""
         return versioned(session, _rule(session, rule_id))
 
-    @writes(WRITE_SETTINGS)
+    @writes(WRITE_SETTINGS, act="pool_rule.change", keeps=PoolRuleFields().fields)
     @blueprint.arguments(changes_of(PoolRuleFields))
     @blueprint.response(200, PoolRuleView)
     def patch(self, changes: dict[str, Any], rule_id: object, session: Session) -> Any:
@@ -202,7 +202,7 @@ class RuleById(MethodView):
         commands.change_rule(session, rule, changes)
         return versioned(session, rule)
 
-    @writes(WRITE_SETTINGS)
+    @writes(WRITE_SETTINGS, act="pool_rule.delete")
     @blueprint.response(204)
     def delete(self, rule_id: object, session: Session) -> None:
         """Delete a rule."""

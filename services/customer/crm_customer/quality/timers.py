@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, update
 from sqlalchemy.orm import Session
 
+from crm_chassis.calendar import day_of
 from crm_chassis.database import new_id
 from crm_chassis.scheduler import Recurring
-from crm_customer.clock import Clock
 from crm_customer.duplicates.upkeep import write_keys
 from crm_customer.quality import queries
 from crm_customer.quality.models import QualityDay
@@ -20,34 +19,22 @@ from crm_customer.quality.scoring import quality_of
 _BATCH = 500
 
 
-class QualityTimers:
-    """:param clock: tells the business day."""
+def measure_day(session: Session, now: datetime) -> bool:
+    """Write down how good the records are today, in place of what was written earlier today."""
+    day = day_of(session, now)
+    session.execute(delete(QualityDay).where(QualityDay.day == day))
+    for kind, model in queries.MODELS.items():
+        owners = (model.owner_id, model.team_id)
+        rows = session.execute(queries.measured(model).add_columns(*owners).group_by(*owners))
+        found = [_day_row(kind, day, row) for row in rows.mappings()]
+        if found:
+            session.execute(insert(QualityDay), found)
+    return False
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
 
-    @property
-    def recurring(self) -> Sequence[Recurring]:
-        return (
-            Recurring("customer.quality_day", timedelta(hours=1), self.measure_day),
-            Recurring("customer.unscored_records", timedelta(minutes=1), self.score_waiting),
-        )
-
-    def measure_day(self, session: Session, now: datetime) -> bool:
-        """Write down how good the records are today, in place of what was written earlier today."""
-        day = self._clock.day_of(now)
-        session.execute(delete(QualityDay).where(QualityDay.day == day))
-        for kind, model in queries.MODELS.items():
-            owners = (model.owner_id, model.team_id)
-            rows = session.execute(queries.measured(model).add_columns(*owners).group_by(*owners))
-            found = [_day_row(kind, day, row) for row in rows.mappings()]
-            if found:
-                session.execute(insert(QualityDay), found)
-        return False
-
-    def score_waiting(self, session: Session, now: datetime) -> bool:
-        """Work out quality and keys of some records that have none; True while there are more."""
-        return any(_score_waiting(session, model) for model in queries.MODELS.values())
+def score_waiting(session: Session, now: datetime) -> bool:
+    """Work out quality and keys of some records that have none; True while there are more."""
+    return any(_score_waiting(session, model) for model in queries.MODELS.values())
 
 
 def _day_row(kind: str, day: date, row: Any) -> dict[str, Any]:
@@ -77,3 +64,9 @@ def _scores(record: Any) -> dict[str, Any]:
         "validity": found.validity,
         "quality": found.quality,
     }
+
+
+RECURRING = (
+    Recurring("customer.quality_day", timedelta(hours=1), measure_day),
+    Recurring("customer.unscored_records", timedelta(minutes=1), score_waiting),
+)

@@ -11,9 +11,8 @@ from sqlalchemy.orm import Session
 from crm_chassis.aggregate import visible_one
 from crm_chassis.paging import Listing, Page, equals, page_schema
 from crm_chassis.problems import not_found
-from crm_chassis.web import Blueprint, check_version, current_service, reads, versioned, writes
+from crm_chassis.web import Blueprint, check_version, reads, versioned, writes
 from crm_customer.accounts.models import Account
-from crm_customer.clock import Clock
 from crm_customer.contacts.models import Contact
 from crm_customer.tags import commands
 from crm_customer.tags.models import Tag, TagRule
@@ -46,10 +45,6 @@ RULES = Listing(
 blueprint = Blueprint("tags", __name__, url_prefix="/v1", description="Tags")
 
 
-def _clock() -> Clock:
-    return Clock.of(current_service().settings)
-
-
 @blueprint.route("/tags")
 class Tags(MethodView):
     @reads(READ)
@@ -59,7 +54,7 @@ class Tags(MethodView):
         """List tags."""
         return TAGS.page(session, select(Tag), query)
 
-    @writes(WRITE)
+    @writes(WRITE, act="tag.create", keeps=TagFields().fields)
     @blueprint.arguments(TagFields)
     @blueprint.response(201, TagView)
     def post(self, values: dict[str, Any], session: Session) -> Any:
@@ -75,7 +70,7 @@ class TagByKey(MethodView):
         """Read a tag."""
         return versioned(session, _tag(session, key))
 
-    @writes(WRITE)
+    @writes(WRITE, act="tag.change", keeps=TagChanges().fields)
     @blueprint.arguments(TagChanges)
     @blueprint.response(200, TagView)
     def patch(self, changes: dict[str, Any], key: str, session: Session) -> Any:
@@ -85,7 +80,7 @@ class TagByKey(MethodView):
         commands.change_tag(session, tag, changes)
         return versioned(session, tag)
 
-    @writes(WRITE)
+    @writes(WRITE, act="tag.delete")
     @blueprint.response(204)
     def delete(self, key: str, session: Session) -> None:
         """Delete a tag that no customer bears and no rule gives."""
@@ -110,12 +105,12 @@ class Rules(MethodView):
         """List the rules that give tags."""
         return RULES.page(session, select(TagRule), query)
 
-    @writes(WRITE)
+    @writes(WRITE, act="tag_rule.create", keeps=RuleFields().fields)
     @blueprint.arguments(RuleFields)
     @blueprint.response(201, RuleView)
     def post(self, values: dict[str, Any], session: Session) -> Any:
         """Add a rule; it is asked about every customer."""
-        return versioned(session, commands.create_rule(session, values, _clock()))
+        return versioned(session, commands.create_rule(session, values))
 
 
 @blueprint.route("/tag-rules/<uuid:rule_id>")
@@ -126,23 +121,23 @@ class RuleById(MethodView):
         """Read a rule."""
         return versioned(session, _rule(session, rule_id))
 
-    @writes(WRITE)
+    @writes(WRITE, act="tag_rule.change", keeps=RuleChanges().fields)
     @blueprint.arguments(RuleChanges)
     @blueprint.response(200, RuleView)
     def patch(self, changes: dict[str, Any], rule_id: object, session: Session) -> Any:
         """Change a rule; it is asked about every customer again."""
         rule = _rule(session, rule_id)
         check_version(rule)
-        commands.change_rule(session, rule, changes, _clock())
+        commands.change_rule(session, rule, changes)
         return versioned(session, rule)
 
-    @writes(WRITE)
+    @writes(WRITE, act="tag_rule.delete")
     @blueprint.response(204)
     def delete(self, rule_id: object, session: Session) -> None:
         """Delete a rule; the tags that it gave are taken."""
         rule = _rule(session, rule_id)
         check_version(rule)
-        commands.delete_rule(session, rule, _clock())
+        commands.delete_rule(session, rule)
 
 
 def _rule(session: Session, rule_id: object) -> TagRule:

@@ -10,12 +10,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from crm_chassis.aggregate import change_fields
+from crm_chassis.calendar import start_of, today
 from crm_chassis.custom_fields import declared_fields
-from crm_chassis.database import new_id
+from crm_chassis.database import new_id, utc_now
 from crm_chassis.imports import Row
 from crm_chassis.problems import conflict, invalid, not_found
 from crm_chassis.scheduler import set_timers
-from crm_customer.clock import Clock
 from crm_customer.search.conditions import tag_holds
 from crm_customer.search.terms import tagged
 from crm_customer.tags import bearing, conditions, events, queries
@@ -62,7 +62,7 @@ def delete_tag(session: Session, tag: Tag) -> None:
     events.tag_deleted(session, tag)
 
 
-def create_rule(session: Session, values: Mapping[str, Any], clock: Clock) -> TagRule:
+def create_rule(session: Session, values: Mapping[str, Any]) -> TagRule:
     """Add a rule; it is asked about all customers at once.
 
     :raises Problem: 422 for a condition that cannot be asked or a tag that is not there.
@@ -73,12 +73,12 @@ def create_rule(session: Session, values: Mapping[str, Any], clock: Clock) -> Ta
     _require_sound(session, rule)
     session.add(rule)
     events.rule_told(session, rule, "created")
-    sweep(session, [rule.kind], clock.now())
-    expect_new_day(session, [rule], clock)
+    sweep(session, [rule.kind], utc_now())
+    expect_new_day(session, [rule])
     return rule
 
 
-def change_rule(session: Session, rule: TagRule, changes: dict[str, Any], clock: Clock) -> None:
+def change_rule(session: Session, rule: TagRule, changes: dict[str, Any]) -> None:
     """Change a rule; what it no longer gives is taken.
 
     :raises Problem: as :func:`create_rule`.
@@ -86,15 +86,15 @@ def change_rule(session: Session, rule: TagRule, changes: dict[str, Any], clock:
     if change_fields(rule, changes):
         _require_sound(session, rule)
         events.rule_told(session, rule, "changed")
-        sweep(session, [rule.kind], clock.now())
-        expect_new_day(session, [rule], clock)
+        sweep(session, [rule.kind], utc_now())
+        expect_new_day(session, [rule])
 
 
-def delete_rule(session: Session, rule: TagRule, clock: Clock) -> None:
+def delete_rule(session: Session, rule: TagRule) -> None:
     """Delete a rule; what it gave is taken."""
     session.delete(rule)
     events.rule_deleted(session, rule)
-    sweep(session, [rule.kind], clock.now())
+    sweep(session, [rule.kind], utc_now())
 
 
 def _require_room(session: Session, model: type[Any], most: int) -> None:
@@ -150,11 +150,11 @@ def sweep(session: Session, kinds: Iterable[str], now: datetime) -> None:
     set_timers(session, SWEEP_TIMER, {f"{kind}:": now for kind in kinds})
 
 
-def expect_new_day(session: Session, rules: Iterable[TagRule], clock: Clock) -> None:
+def expect_new_day(session: Session, rules: Iterable[TagRule]) -> None:
     """Have the rules that depend on the day be asked again when the next one begins."""
     if any(rule.active and moves_with_time(rule) for rule in rules):
-        tomorrow = clock.day_of(clock.now()) + timedelta(days=1)
-        set_timers(session, NEW_DAY_TIMER, {"": clock.start_of(tomorrow)})
+        tomorrow = today(session) + timedelta(days=1)
+        set_timers(session, NEW_DAY_TIMER, {"": start_of(session, tomorrow)})
 
 
 def moves_with_time(rule: TagRule) -> bool:

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from crm_chassis.calendar import day_of, start_of
 from crm_chassis.scheduler import TimerHandler, set_timers
-from crm_customer.clock import Clock
 from crm_customer.tags.attention import RECONSIDER_TIMER
 from crm_customer.tags.commands import NEW_DAY_TIMER, SWEEP_TIMER, moves_with_time, sweep
 from crm_customer.tags.conditions import MODELS
@@ -19,45 +19,40 @@ from crm_customer.tags.models import TagRule
 _PIECE = 1_000
 
 
-class TagTimers:
-    """:param clock: tells the business day."""
+def on_sweep(session: Session, subjects: Sequence[str], now: datetime) -> None:
+    """Ask the rules about the next customers, and go on behind the last of them.
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    A subject is the kind of customer and the key of the last one that was asked about.
+    """
+    for subject in subjects:
+        kind, _, after = subject.partition(":")
+        key = MODELS[kind].id
+        statement = select(key).order_by(key).limit(_PIECE)
+        found = session.scalars(statement.where(key > after) if after else statement).all()
+        evaluate(session, kind, found, day_of(session, now))
+        if len(found) == _PIECE:
+            set_timers(session, SWEEP_TIMER, {f"{kind}:{found[-1]}": now})
 
-    @property
-    def timers(self) -> Mapping[str, TimerHandler]:
-        return {
-            SWEEP_TIMER: self.on_sweep,
-            RECONSIDER_TIMER: self.on_reconsider,
-            NEW_DAY_TIMER: self.on_new_day,
-        }
 
-    def on_sweep(self, session: Session, subjects: Sequence[str], now: datetime) -> None:
-        """Ask the rules about the next customers, and go on behind the last of them.
+def on_reconsider(session: Session, subjects: Sequence[str], now: datetime) -> None:
+    """Ask the rules about customers that were changed here."""
+    for kind in MODELS:
+        evaluate(session, kind, subjects, day_of(session, now))
 
-        A subject is the kind of customer and the key of the last one that was asked about.
-        """
-        for subject in subjects:
-            kind, _, after = subject.partition(":")
-            key = MODELS[kind].id
-            statement = select(key).order_by(key).limit(_PIECE)
-            found = session.scalars(statement.where(key > after) if after else statement).all()
-            evaluate(session, kind, found, self._clock.day_of(now))
-            if len(found) == _PIECE:
-                set_timers(session, SWEEP_TIMER, {f"{kind}:{found[-1]}": now})
 
-    def on_reconsider(self, session: Session, subjects: Sequence[str], now: datetime) -> None:
-        """Ask the rules about customers that were changed here."""
-        for kind in MODELS:
-            evaluate(session, kind, subjects, self._clock.day_of(now))
+def on_new_day(session: Session, _subjects: Sequence[str], now: datetime) -> None:
+    """Ask the rules whose windows moved on, and again tomorrow."""
+    active = session.scalars(select(TagRule).where(TagRule.active))
+    kinds = {rule.kind for rule in active if moves_with_time(rule)}
+    if not kinds:
+        return
+    sweep(session, kinds, now)
+    tomorrow = day_of(session, now) + timedelta(days=1)
+    set_timers(session, NEW_DAY_TIMER, {"": start_of(session, tomorrow)})
 
-    def on_new_day(self, session: Session, _subjects: Sequence[str], now: datetime) -> None:
-        """Ask the rules whose windows moved on, and again tomorrow."""
-        active = session.scalars(select(TagRule).where(TagRule.active))
-        kinds = {rule.kind for rule in active if moves_with_time(rule)}
-        if not kinds:
-            return
-        sweep(session, kinds, now)
-        tomorrow = self._clock.day_of(now) + timedelta(days=1)
-        set_timers(session, NEW_DAY_TIMER, {"": self._clock.start_of(tomorrow)})
+
+TIMERS: Mapping[str, TimerHandler] = {
+    SWEEP_TIMER: on_sweep,
+    RECONSIDER_TIMER: on_reconsider,
+    NEW_DAY_TIMER: on_new_day,
+}

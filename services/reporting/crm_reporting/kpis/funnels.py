@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from crm_reporting.kpis.definitions import STAGE_FUNNEL
 from crm_reporting.kpis.kpi import Funnel, Sum
-from crm_reporting.kpis.pipelines import passed_stages
+from crm_reporting.kpis.pipelines import passed_stages, stage_reached
 from crm_reporting.kpis.questions import Question, check
 from crm_reporting.kpis.sums import Key, read_sums
 from crm_reporting.projections.columns import stage_key
@@ -78,11 +78,13 @@ def _through_stages(question: Question) -> list[FunnelStep]:
         {"count": Sum(STAGE_FUNNEL.rollup, "count")},
         by_currency=False,
     )
-    cohorts: dict[tuple[date | None, str], dict[int, int]] = defaultdict(dict)
+    cohorts: dict[tuple[date | None, str], Counter[int]] = defaultdict(Counter)
+    places = {pipeline: {stage: order for order, stage in of} for pipeline, of in stages.items()}
     for key, sums in stopped.items():
-        pipeline, order = key.member.rsplit("/", 1)
+        pipeline = key.member.split("/")[0]
         if pipeline in stages:
-            cohorts[key.start, pipeline][int(order)] = sums["count"]
+            reached = stage_reached(key.member, places[pipeline])
+            cohorts[key.start, pipeline][reached] += sums["count"]
     answer = []
     for start, pipeline in sorted(cohorts, key=lambda cohort: (cohort[0] is None, *cohort)):
         steps = stages[pipeline]

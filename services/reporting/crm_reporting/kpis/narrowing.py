@@ -9,13 +9,11 @@ from sqlalchemy import ColumnElement, Uuid, and_, or_, select, true
 from crm_chassis.problems import invalid
 from crm_reporting.kpis.definitions import STAGE_FUNNEL
 from crm_reporting.kpis.kpi import Funnel
-from crm_reporting.kpis.pipelines import passed_stages
+from crm_reporting.kpis.pipelines import passed_stages, stage_reached
 from crm_reporting.kpis.questions import Question
-from crm_reporting.projections.observations import furthest
 from crm_reporting.projections.rollups import ACCOUNT_ATTRIBUTES, Rollup
 from crm_reporting.projections.tables import STANDING
 
-_LAST = 999_999
 Condition = ColumnElement[bool]
 
 
@@ -96,12 +94,18 @@ def steps_taken(asked: Funnel, question: Question, step: str) -> Condition:
 
 
 def _came_to(question: Question, step: str) -> Condition:
-    deals = STANDING["opportunities"].c
     pipeline, _, wanted = step.rpartition("/")
     stages = passed_stages(question.session).get(pipeline, [])
-    for number, (order, stage) in enumerate(stages):
-        if stage == wanted:
-            # Every deal of the pipeline has come to its first stage.
-            least, most = furthest(pipeline, order if number else 0), furthest(pipeline, _LAST)
-            return deals.furthest_stage.between(least, most)
-    raise invalid(("step", "Must be a stage that the funnel has, as pipeline/stage."))
+    places = {stage: order for order, stage in stages}
+    if wanted not in places:
+        raise invalid(("step", "Must be a stage that the funnel has, as pipeline/stage."))
+    # Every deal of the pipeline has come to its first stage.
+    least = places[wanted] if wanted != stages[0][1] else 0
+    furthest = STANDING["opportunities"].c.furthest_stage
+    told = STANDING[STAGE_FUNNEL.rollup.name].c
+    known = question.session.scalars(
+        select(told.member)
+        .where(told.dimension == "furthest_stage", told.member.startswith(f"{pipeline}/"))
+        .distinct()
+    )
+    return furthest.in_([each for each in known if stage_reached(each, places) >= least])

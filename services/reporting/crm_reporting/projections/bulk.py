@@ -78,7 +78,7 @@ def insert_new(
     :returns: the keys of the rows that were inserted.
     """
     statement = _insert_new(_is_sqlite(connection), table, names)
-    return [tuple(row) for row in connection.execute(statement, _parameter(rows))]
+    return [tuple(row) for row in connection.execute(statement, _parameter(rows)).all()]
 
 
 @cache
@@ -93,7 +93,7 @@ def locked(connection: Connection, table: Table, ids: Sequence[str]) -> list[dic
     statement = _locked(_is_sqlite(connection), table)
     found = connection.execute(statement, _parameter([[id_] for id_ in ids]))
     names = table.c.keys()
-    return [dict(zip(names, row, strict=True)) for row in found]
+    return [dict(zip(names, row, strict=True)) for row in found.all()]
 
 
 @cache

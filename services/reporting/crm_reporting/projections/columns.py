@@ -7,6 +7,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+import orjson
+
 from crm_chassis.database import MONEY_PLACES
 
 Fields = Mapping[str, Any]
@@ -117,6 +119,7 @@ _CARRIED: Mapping[str, Sequence[str]] = {
     ),
     "targets": ("scope", "member_id", "amount", "currency", "quantity"),
     "products": ("name", "series", "list_price", "currency", "active"),
+    "pipelines": ("key",),
 }
 """Table to the fields that its columns have the names of."""
 
@@ -161,7 +164,13 @@ def _resolution_seconds(ticket: Fields) -> int | None:
     return int(took.total_seconds())
 
 
+def _places(pipeline: Fields) -> list[tuple[int, str, str]]:
+    """Place, key and type of each stage of a pipeline."""
+    return [(stage["position"], stage["key"], stage["type"]) for stage in pipeline["stages"]]
+
+
 _DERIVED: Mapping[str, Mapping[str, Callable[[Fields], Any]]] = {
+    "pipelines": {"stages": lambda pipeline: orjson.dumps(_places(pipeline)).decode()},
     "opportunities": {"stage": lambda deal: stage_key(deal["pipeline"], deal["stage"])},
     "tickets": {"resolution_seconds": _resolution_seconds},
     "targets": {

@@ -41,6 +41,7 @@ STATES = (
     "requests",
     "targets",
     "products",
+    "pipelines",
     "accounts",
 )
 """Accounts are last: which of them are needed is known when the others have been read."""

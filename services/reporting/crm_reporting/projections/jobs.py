@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -26,8 +27,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from crm_chassis.administration import record_act
 from crm_chassis.database import Database, Json, UTCDateTime, new_id, utc_now
+from crm_chassis.events import Voided
 from crm_chassis.problems import not_found
+from crm_chassis.retention import Kept, older_than
 from crm_chassis.worker import Loop
 from crm_reporting.projections.archive import Archive, Difference, UnderWay
 from crm_reporting.projections.tables import metadata
@@ -68,7 +72,21 @@ def request(session: Session, kind: str, by: str) -> Row[Any]:
         "requested_at": utc_now(),
     }
     session.execute(insert(jobs), job)
+    record_act(session, f"projections.{kind}", job_id, actor=by)
     return find(session, job_id)
+
+
+def kept(age: timedelta) -> Kept:
+    """Jobs that have ended, for ``age``."""
+    return older_than(age, jobs, jobs.c.finished_at)
+
+
+def on_voided(session: Session, voided: Sequence[Voided]) -> None:
+    """Have the projections made anew of an archive that is without the void events."""
+    queued = select(jobs.c.id).where(jobs.c.kind == REBUILD, jobs.c.state == "queued")
+    # Locked, so that it does not begin before this transaction has ended.
+    if session.scalar(queued.limit(1).with_for_update()) is None:
+        request(session, REBUILD, "reporting")
 
 
 def find(session: Session, job_id: str) -> Row[Any]:

@@ -63,9 +63,12 @@ class Batch:
 _LEAVES_OPEN_STAGE = ("stage_changed", "won", "lost")
 
 
-def furthest(pipeline: str, order: int) -> str:
-    """How far a deal has come, as a text whose order is that of the stages of its pipeline."""
-    return f"{pipeline}/{order:06d}"
+def furthest(pipeline: str, order: int, stage: str) -> str:
+    """How far a deal has come, as a text whose order is that of the stages of its pipeline.
+
+    :param order: the place that the stage had then; it may have another one by now.
+    """
+    return f"{pipeline}/{order:06d}/{stage}"
 
 
 class Reader:
@@ -81,6 +84,7 @@ class Reader:
             "crm.sales.lead": self._lead,
             "crm.sales.target": _alone("targets"),
             "crm.sales.product": _alone("products"),
+            "crm.sales.pipeline": _alone("pipelines"),
             "crm.customer.account": _alone("accounts"),
             "crm.customer.interaction": _of_account("interactions"),
             "crm.customer.lifecycle": _life_cycle,
@@ -109,12 +113,12 @@ class Reader:
         pipeline, stage = data["pipeline"], data["stage"]
         order, kind = data["stage_order"], data["stage_type"]
         # A deal that is lost or invalid has come as far as the stage it left, not to a last stage.
-        reached = order if kind in ("open", "won") else 0
+        reached = (order, stage) if kind in ("open", "won") else (0, "")
         change = data.get("change", {})
         if verb in _LEAVES_OPEN_STAGE:
             left = change.get("from_pipeline", pipeline)
             if left == pipeline:
-                reached = max(reached, change["from_stage_order"])
+                reached = max(reached, (change["from_stage_order"], change["from_stage"]))
             day = data["closed_on"] if kind in ("won", "lost") else None
             move = {
                 "opportunity_id": event.subject,
@@ -123,7 +127,7 @@ class Reader:
                 "seconds": change["seconds_in_stage"],
             }
             batch.add("stage_moves", event.id, self._moved(event, move, day))
-        marks = {"furthest_stage": furthest(pipeline, reached)}
+        marks = {"furthest_stage": furthest(pipeline, *reached)}
         batch.observe("opportunities", event.subject, Observation(event.sequence, data, marks))
         batch.add("pipeline_stages", (pipeline, stage, order, kind), {})
         if data["account_id"]:

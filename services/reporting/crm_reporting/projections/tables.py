@@ -20,6 +20,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     Uuid,
     quoted_name,
     text,
@@ -206,6 +207,11 @@ _state(
     Column("list_price", BigInteger),
     _text("currency", 3),
     Column("active", Boolean),
+)
+_state(
+    "pipelines",
+    _text("key", 64),
+    Column("stages", Text),
 )
 
 

@@ -47,7 +47,7 @@ class AssignmentRules(MethodView):
         """List the rules, in the order in which they are tried."""
         return LISTING.page(session, select(AssignmentRule), query)
 
-    @writes(WRITE)
+    @writes(WRITE, act="assignment_rule.create", keeps=AssignmentRuleFields().fields)
     @blueprint.arguments(AssignmentRuleFields)
     @blueprint.response(201, AssignmentRuleView)
     def post(self, values: dict[str, Any], session: Session) -> Any:
@@ -63,7 +63,7 @@ class AssignmentRuleById(MethodView):
         """Read a rule."""
         return versioned(session, _rule(session, rule_id))
 
-    @writes(WRITE)
+    @writes(WRITE, act="assignment_rule.change", keeps=AssignmentRuleFields().fields)
     @blueprint.arguments(changes_of(AssignmentRuleFields))
     @blueprint.response(200, AssignmentRuleView)
     def patch(self, changes: dict[str, Any], rule_id: object, session: Session) -> Any:

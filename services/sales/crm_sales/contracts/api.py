@@ -212,7 +212,7 @@ class ApprovalRules(MethodView):
         """List who has to approve which contracts."""
         return RULES.page(session, select(ApprovalRule), query)
 
-    @writes(RULES_WRITE)
+    @writes(RULES_WRITE, act="approval_rule.create", keeps=ApprovalRuleFields().fields)
     @blueprint.arguments(ApprovalRuleFields)
     @blueprint.response(201, ApprovalRuleView)
     def post(self, values: dict[str, Any], session: Session) -> Any:
@@ -228,7 +228,7 @@ class ApprovalRuleById(MethodView):
         """Read a rule."""
         return versioned(session, _rule(session, rule_id))
 
-    @writes(RULES_WRITE)
+    @writes(RULES_WRITE, act="approval_rule.change", keeps=ApprovalRuleFields().fields)
     @blueprint.arguments(changes_of(ApprovalRuleFields))
     @blueprint.response(200, ApprovalRuleView)
     def patch(self, changes: dict[str, Any], rule_id: object, session: Session) -> Any:
@@ -238,7 +238,7 @@ class ApprovalRuleById(MethodView):
         commands.change_rule(session, rule, changes)
         return versioned(session, rule)
 
-    @writes(RULES_WRITE)
+    @writes(RULES_WRITE, act="approval_rule.delete")
     @blueprint.response(204)
     def delete(self, rule_id: object, session: Session) -> None:
         """Remove a rule."""
@@ -262,7 +262,7 @@ class ContractRules(MethodView):
         """Read the rules for contracts."""
         return versioned(session, queries.settings(session))
 
-    @writes(SETTINGS_WRITE)
+    @writes(SETTINGS_WRITE, act="settings.change", keeps=ContractSettingsFields().fields)
     @blueprint.arguments(ContractSettingsFields)
     @blueprint.response(200, ContractSettingsView)
     def put(self, values: dict[str, Any], session: Session) -> Any:

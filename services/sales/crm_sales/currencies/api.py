@@ -64,7 +64,7 @@ class CurrencySetting(MethodView):
         """Read the base currency."""
         return queries.settings(session) or CurrencySettings(version=0, base_currency=None)
 
-    @writes(WRITE)
+    @writes(WRITE, act="settings.change", keeps=CurrencySettingsFields().fields)
     @blueprint.arguments(CurrencySettingsFields)
     @blueprint.response(200, CurrencySettingsView)
     def put(self, values: dict[str, Any], session: Session) -> Any:

@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any
+from marshmallow import Schema, fields
 
-from marshmallow import Schema, ValidationError, fields
-
-from crm_chassis.fields import Instant, MoneyAmount, Reference
-
-
-class Percent(MoneyAmount):
-    """An exact percentage from 0 to 100, a decimal string: ``"12.5"``."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(least=Decimal(0), **kwargs)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
-        percent = super()._deserialize(value, attr, data, **kwargs)
-        if percent > 100:
-            raise ValidationError("Must be 100 or less.")
-        return percent
+from crm_chassis.fields import Instant, Reference
+from crm_sales.fields import Percent
 
 
 class LimitFields(Schema):

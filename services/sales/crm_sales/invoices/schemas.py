@@ -5,8 +5,8 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from crm_chassis.fields import Instant, MoneyAmount, Reference, Text
+from crm_sales.fields import Day
 from crm_sales.invoices.models import STATUSES
-from crm_sales.orders.schemas import Day
 
 
 class NewInvoice(Schema):

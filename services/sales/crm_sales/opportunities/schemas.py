@@ -12,7 +12,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 from crm_chassis.fields import Currency, Instant, MoneyAmount, Reference, Text
 from crm_sales.competitors.schemas import ARGUMENTS
 from crm_sales.currencies.schemas import RateValue
-from crm_sales.discounts.schemas import Percent
+from crm_sales.fields import Percent
 from crm_sales.opportunities.models import CHOSEN_CATEGORIES, FORECAST_CATEGORIES, MOST_COMPETITORS
 from crm_sales.opportunities.valuation import MOST_UNITS
 from crm_sales.pipelines.models import STAGE_TYPES

@@ -204,7 +204,7 @@ class Settings(MethodView):
         """Read the rules for orders."""
         return versioned(session, queries.settings(session))
 
-    @writes(SETTINGS_WRITE)
+    @writes(SETTINGS_WRITE, act="settings.change", keeps=OrderSettingsFields().fields)
     @blueprint.arguments(changes_of(OrderSettingsFields))
     @blueprint.response(200, OrderSettingsView)
     def patch(self, changes: dict[str, Any], session: Session) -> Any:

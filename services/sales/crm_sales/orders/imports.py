@@ -18,13 +18,22 @@ from crm_chassis.imports import Row, resolve, upsert
 from crm_chassis.problems import invalid
 from crm_sales import pricing, replicas
 from crm_sales.days import start_of
+from crm_sales.opportunities.models import Opportunity
 from crm_sales.orders import commands, events, queries, timers
 from crm_sales.orders.models import Order, OrderLine
 from crm_sales.products.models import Product
 from crm_sales.receipts.queries import paid_orders
 from crm_sales.receivables.models import Receivable
 
-_HEADER = ("external_id", "account_id", "contact_id", "campaign_id", "owner_id", "team_id")
+_HEADER = (
+    "external_id",
+    "account_id",
+    "contact_id",
+    "opportunity_id",
+    "campaign_id",
+    "owner_id",
+    "team_id",
+)
 _DAYS = ("paid_on", "fulfilled_on", "completed_on", "cancelled_on")
 _NEEDED = {
     "placed": (),
@@ -78,6 +87,7 @@ def _resolve(session: Session, rows: Sequence[Row]) -> None:
     """Replace names by what they stand for."""
     resolve(session, rows, "account", "account_id", replicas.accounts)
     resolve(session, rows, "contact", "contact_id", replicas.contacts_by_key)
+    resolve(session, rows, "opportunity", "opportunity_id", Opportunity.__table__)
     resolve(session, rows, "campaign", "campaign_id", replicas.campaigns)
     resolve(session, rows, "owner", "owner_id", directory.users)
     resolve(session, rows, "product", "product_id", Product.__table__)

@@ -3,52 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from crm_chassis.fields import Currency, Instant, MoneyAmount, Reference, Text
+from crm_sales.fields import Day, Percent, Quantity
 from crm_sales.orders.models import RETURN_STATUSES, STATUSES
 
 _MOST_LINES = 200
 _MOST_INSTALMENTS = 120
 _ZERO = Decimal(0)
-
-
-class Day(fields.Date):
-    """A business day of the years in which business is done."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        years = validate.Range(date(1900, 1, 1), date(2199, 12, 31))
-        super().__init__(validate=years, **kwargs)
-
-
-class Quantity(MoneyAmount):
-    """How much of something, a decimal string with up to four decimals: ``"3"``, ``"0.25"``."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(least=Decimal("0.0001"), **kwargs)
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
-        return None if value is None else f"{value.normalize():f}"
-
-
-class Percent(MoneyAmount):
-    """A percentage from 0 to 100, a decimal string."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(least=_ZERO, **kwargs)
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
-        return None if value is None else f"{value.normalize():f}"
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
-        percent = super()._deserialize(value, attr, data, **kwargs)
-        if percent > 100:
-            raise ValidationError("Must be 100 or less.")
-        return percent
 
 
 class OrderLineFields(Schema):
@@ -238,14 +204,15 @@ class ReturnView(Schema):
 class OrderRow(Schema):
     """An order of one line as a row of a file has it.
 
-    Account, contact, campaign, owner and product go by external id or name, a contact by external
-    id alone, an opportunity and a contract not at all. The row says the order as it stands. Its
-    price is the ``amount``, which is the total, or the unit price with its discount and tax.
+    Account, contact, opportunity, campaign, owner and product go by external id or name, a contact
+    by external id alone, a contract not at all. The row says the order as it stands. Its price is
+    the ``amount``, which is the total, or the unit price with its discount and tax.
     """
 
     external_id = Text(200)
     account = Text(200)
     contact = Text(200)
+    opportunity = Text(200)
     campaign = Text(200)
     owner = Text(200)
     product = Text(200)

@@ -55,7 +55,7 @@ class Pipelines(MethodView):
         """List pipelines with their stages."""
         return LISTING.page(session, select(Pipeline), query)
 
-    @writes(WRITE)
+    @writes(WRITE, act="pipeline.create", keeps=NewPipeline().fields)
     @blueprint.arguments(NewPipeline)
     @blueprint.response(201, PipelineView)
     def post(self, values: dict[str, Any], session: Session) -> Any:
@@ -71,7 +71,7 @@ class PipelineByKey(MethodView):
         """Read a pipeline."""
         return versioned(session, queries.pipeline(session, key))
 
-    @writes(WRITE)
+    @writes(WRITE, act="pipeline.change", keeps=PipelineChanges().fields)
     @blueprint.arguments(PipelineChanges)
     @blueprint.response(200, PipelineView)
     def patch(self, changes: dict[str, Any], key: str, session: Session) -> Any:
@@ -89,7 +89,7 @@ class PipelineStages(MethodView):
         """The stages of a pipeline, in order."""
         return queries.pipeline(session, key).stages
 
-    @writes(WRITE)
+    @writes(WRITE, act="pipeline.set_stages", keeps=Stages().fields)
     @blueprint.arguments(Stages)
     @blueprint.response(200, PipelineView)
     def put(self, values: dict[str, Any], key: str, session: Session) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from crm_chassis.fields import Currency, Instant, MoneyAmount, Reference, Text
-from crm_sales.orders.schemas import Day
+from crm_sales.fields import Day
 from crm_sales.receipts.models import STATUSES
 
 _SMALLEST = Decimal("0.0001")

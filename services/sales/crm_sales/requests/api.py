@@ -12,16 +12,19 @@ from sqlalchemy.orm import Session
 
 from crm_chassis.auth import current_principal
 from crm_chassis.fields import Reference, changes_of
+from crm_chassis.imports import Importer
 from crm_chassis.imports_api import Export
 from crm_chassis.paging import Listing, Page, at_least, at_most, equals, page_schema
 from crm_chassis.web import Blueprint, business_day, check_version, reads, versioned, writes
 from crm_sales.requests import commands, queries
+from crm_sales.requests.imports import import_rows
 from crm_sales.requests.models import CustomerRequest, RequestEntry
 from crm_sales.requests.schemas import (
     DevelopmentPart,
     RequestEntryView,
     RequestFields,
     RequestMove,
+    RequestRow,
     RequestView,
     ServicePart,
 )
@@ -34,6 +37,7 @@ LISTING = Listing(
     default="-opened_at",
     filters={
         "status": equals(CustomerRequest.status),
+        "external_id": equals(CustomerRequest.external_id),
         "account_id": equals(CustomerRequest.account_id, Reference),
         "contact_id": equals(CustomerRequest.contact_id, Reference),
         "opportunity_id": equals(CustomerRequest.opportunity_id, Reference),
@@ -139,4 +143,5 @@ class RequestLog(MethodView):
         return queries.log(session, queries.visible_request(session, request_id, READ).id)
 
 
+IMPORTER = Importer("requests", RequestRow, import_rows, WRITE)
 EXPORT = Export("requests", RequestView, LISTING, _visible_requests, READ)

@@ -40,7 +40,7 @@ def open_request(
     assign(session, request, values.get("owner_id", default_owner(principal)), WRITE)
     session.add(request)
     session.flush()
-    _log(session, request, None)
+    write_log(session, request, None)
     events.request_opened(session, request)
     return request
 
@@ -90,11 +90,15 @@ def move(
         missing.
     """
     moved = request.move(to_status, utc_now(), today, reason)
-    _log(session, request, moved)
+    write_log(session, request, moved)
     events.request_moved(session, request, moved)
 
 
-def _log(session: Session, request: CustomerRequest, change: StatusChange | None) -> None:
+def write_log(session: Session, request: CustomerRequest, change: StatusChange | None) -> None:
+    """Write down since when a request is in its status.
+
+    :param change: how it came into it; None when it came in with it.
+    """
     origin = current_origin()
     session.add(
         RequestEntry(

@@ -62,6 +62,7 @@ class CustomerRequest(Versioned, Owned, Tables):
         Index("requests_by_service_owner", "service_owner_id", "opened_at", "id"),
     )
 
+    external_id: Mapped[str | None] = mapped_column(String(200), unique=True)
     title: Mapped[str] = mapped_column(String(200))
     description: Mapped[str | None] = mapped_column(String(4000))
     account_id: Mapped[Id]

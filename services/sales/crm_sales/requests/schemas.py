@@ -7,12 +7,14 @@ from decimal import Decimal
 from marshmallow import Schema, fields, validate
 
 from crm_chassis.fields import Currency, Instant, MoneyAmount, Reference, Text
+from crm_sales.fields import Day
 from crm_sales.requests.models import STATUSES
 
 
 class RequestFields(Schema):
     """What sales says of a request."""
 
+    external_id = Text(200, allow_none=True)
     title = Text(200, required=True)
     description = Text(4000, allow_none=True)
     account_id = Reference(required=True)
@@ -58,6 +60,36 @@ class RequestView(RequestFields, DevelopmentPart, ServicePart):
     seconds_to_confirmation = fields.Integer(dump_only=True, allow_none=True)
     created_at = Instant(dump_only=True)
     updated_at = Instant(dump_only=True)
+
+
+class RequestRow(Schema):
+    """A request as a row of a file has it, as it stands.
+
+    Account, contact, product and the owners go by external id or name, a contact by external id
+    alone, an opportunity not at all.
+    """
+
+    external_id = Text(200)
+    title = Text(200, required=True)
+    description = Text(4000)
+    account = Text(200, required=True)
+    contact = Text(200)
+    product = Text(200)
+    owner = Text(200)
+    status = fields.String(validate=validate.OneOf(STATUSES))
+    opened_on = Day(required=True)
+    sales_value = MoneyAmount(least=Decimal(0))
+    currency = Currency()
+    development_owner = Text(200)
+    planned_start_on = Day()
+    planned_delivery_on = Day()
+    started_on = Day()
+    delivered_on = Day()
+    closed_on = Day()
+    declined_reason = Text(200)
+    service_owner = Text(200)
+    feedback = Text(4000)
+    satisfaction = fields.Integer(validate=validate.Range(1, 5))
 
 
 class RequestMove(Schema):
