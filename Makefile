@@ -6,7 +6,7 @@ PACKAGES := shared gateway services/customer services/sales services/marketing s
 PROCESSES ?= 2
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help run test check bench format clean
+.PHONY: help run test check bench format images manifests clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -40,6 +40,17 @@ format: $(VENV)/.dev ## put the code into its one format
 
 bench: $(VENV)/.dev ## measure, on RabbitMQ and PostgreSQL; table here, JSON in bench/results
 	$(BIN)/python -m bench $(ARGS)
+
+images: ## build the container images (SERVICES="sales reporting" for some of them)
+	$(PYTHON) deploy/compose/images.py $(SERVICES)
+
+$(VENV)/.manifests: deploy/k8s/tools/requirements.txt deploy/k8s/tools/constraints.txt
+	$(PYTHON) -m venv $(VENV)/manifests
+	$(VENV)/manifests/bin/python -m pip install --quiet --disable-pip-version-check --constraint deploy/k8s/tools/constraints.txt --requirement deploy/k8s/tools/requirements.txt
+	@touch $@
+
+manifests: $(VENV)/.manifests ## validate and scan the Kubernetes manifests and the Dockerfiles
+	TOOLS=$(VENV)/manifests/bin deploy/k8s/check.sh
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
