@@ -54,7 +54,7 @@ class MyPassword(MethodView):
         with current_service().database.transaction() as session:
             user = session.get_one(User, principal.id)
             if not verify_password(user.password_hash, values["current_password"]):
-                throttle.failed(address)
+                throttle.failed(principal.id, address)
                 raise invalid(("current_password", "This is not your password."))
             set_password(session, user, values["password"])
         throttle.succeeded(principal.id)
