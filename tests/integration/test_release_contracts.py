@@ -10,6 +10,8 @@ from crm_contracts.running import NotAnswered, ask
 from crm_contracts.statements import state
 from crm_local.testing import Running
 
+pytestmark = pytest.mark.parametrize("platform", ["embedded"], indirect=True)
+
 
 def become_client(monkeypatch: pytest.MonkeyPatch, platform: Running, *services: str) -> None:
     """An API client that may read the events of these services."""

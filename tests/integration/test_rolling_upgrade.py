@@ -6,6 +6,7 @@ migrations, and a field more in what its events tell.
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import time
@@ -28,6 +29,10 @@ import crm_sales
 from crm_chassis.testing_servers import PostgresServer, RabbitServer
 from crm_local.processes import Build, Process, ProcessPlatform, wait_until
 from crm_local.testing import Running, process_platform
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("REHEARSALS") != "1", reason="REHEARSALS=1 asks for it: it takes minutes"
+)
 
 SERVICES = ("gateway", "sales", "reporting")
 WRITERS = 3
