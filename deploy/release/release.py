@@ -108,17 +108,17 @@ python -m crm_contracts state {name} > {name}-{version}.json
 python -m crm_contracts compare {name}-{version}.json --gateway https://crm.example.com
 # 2. Does it work with the last released versions of the others?
 python deploy/release/matrix.py {name}
-# 3. Commit, tag, image.
+# 3. Commit, tag, image; REGISTRY is yours.
 git commit --all --message "{name} {version}" && git tag {name}-v{version}
 make images SERVICES={name}
-docker tag crm/{name}:{version} registry.example.com/crm/{name}:{version}
-docker push registry.example.com/crm/{name}:{version}
+docker tag crm/{name}:{version} "$REGISTRY"/crm/{name}:{version}
+docker push "$REGISTRY"/crm/{name}:{version}
 # 4. Roll out: migrations, then new beside old, then new alone.
-kubectl apply --kustomize deploy/k8s/overlays/production/{name}
+kubectl apply --server-side --kustomize deploy/k8s/overlays/production/{name}
 kubectl --namespace crm-{name} rollout status deployment/api deployment/worker
 # 5. Back, if need be: the older version works on the newer schema. Nothing is migrated back.
 git checkout {name}-v{before} -- deploy/k8s/base/{name}/release
-kubectl apply --kustomize deploy/k8s/overlays/production/{name}
+kubectl apply --server-side --kustomize deploy/k8s/overlays/production/{name}
 """
 
 
