@@ -285,22 +285,36 @@ class TestBadRows:
         assert "bad" not in stored(notes)
         assert len(notes.published()) == 10
 
-    def test_a_row_that_breaks_the_validation_is_refused_alone(self, make_service):
+    def test_a_row_that_breaks_a_later_chunk_is_refused_alone(self, notes):
+        job = Job(notes)
+        job.upload(
+            HEADER
+            + rows(CHUNK_ROWS + 5)
+            + "bad,negative,-1\n"
+            + rows(CHUNK_ROWS * 2, first=CHUNK_ROWS + 5)
+        )
+        state = job.run()
+        assert (state["state"], counts(state)) == ("done", (CHUNK_ROWS * 3 + 5, 0, 0, 1))
+        assert [error["row"] for error in job.errors()] == [CHUNK_ROWS + 7]
+        assert len(notes.published()) == len(stored(notes)) == CHUNK_ROWS * 3 + 5
+
+    @pytest.mark.parametrize("place", [2, CHUNK_ROWS + 2])
+    def test_a_row_that_breaks_the_validation_is_refused_alone(self, make_service, place):
         class Fragile(NoteRow):
             @validates("title")
             def _break(self, value: str, **_kwargs: Any) -> None:
-                if value == "title 2":
+                if value == f"title {place}":
                     raise RuntimeError("a fault in the schema")
 
         notes = make_service("notes")
         job = Job(notes)
-        job.upload(HEADER + rows(5))
+        job.upload(HEADER + rows(CHUNK_ROWS + 5))
         importer = replace(IMPORTER, schema=Fragile)
         runner = ImportRunner("notes", notes.service.database, [importer])
         while runner.step():
             pass
-        assert counts(job.state()) == (4, 0, 0, 1)
-        assert [error["row"] for error in job.errors()] == [4]
+        assert counts(job.state()) == (CHUNK_ROWS + 4, 0, 0, 1)
+        assert [error["row"] for error in job.errors()] == [place + 2]
 
     def test_the_errors_are_paged_in_the_order_of_rows(self, notes):
         job = Job(notes)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from marshmallow import ValidationError, fields
 from sqlalchemy import Row as ResultRow
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,30 +14,9 @@ from crm_chassis import outbox
 from crm_chassis.auth import Principal
 from crm_chassis.context import Origin, acting
 from crm_chassis.database import SessionHook
-from crm_chassis.fields import MoneyAmount
 from crm_chassis.imports.jobs import hash_of, import_chunks, import_names
-from crm_chassis.imports.rows import FieldMapping, Importer, Row
-from crm_chassis.problems import flatten
-
-Cells = Mapping[str, str]
-Rows = Mapping[int, Cells]
-"""Cells by column, by the rows' places in the file."""
-
-
-_SIMPLE = (fields.String, fields.Number, fields.Boolean, fields.Date, MoneyAmount)
-"""Fields that make something immutable of a text, by the text alone."""
-
-
-def _remembering(deserialize: Callable[..., Any]) -> Callable[..., Any]:
-    """The same, done once for a text: what is in a column is often there again."""
-    known: dict[Any, Any] = {}
-
-    def remembered(value: Any, *args: Any, **kwargs: Any) -> Any:
-        if value not in known:
-            known[value] = deserialize(value, *args, **kwargs)
-        return known[value]
-
-    return remembered
+from crm_chassis.imports.reading import Cells, Reader, Rows
+from crm_chassis.imports.rows import Importer, Row
 
 
 class Application:
@@ -54,39 +32,21 @@ class Application:
         job: ResultRow[Any],
         checks: Sequence[SessionHook],
     ) -> None:
-        self.mapping = FieldMapping(**job.mapping)
         self._session = session
         self._importer = importer
         self._job_id = job.id
+        self._key: str = job.mapping["key"]
         self._principal = Principal(**job.principal)
         self._checks = checks
-        self._fields_of = self.mapping.reader()
-        self._schema = importer.row_schema(session, self.mapping.targets())
-        for entry in self._schema.fields.values():
-            if isinstance(entry, _SIMPLE):
-                entry.deserialize = _remembering(entry.deserialize)  # type: ignore[method-assign]
 
-    def apply(self, rows: Rows) -> list[Row]:
-        """Write rows, and say what became of each."""
-        applied = [self._read(number, self._fields_of(cells)) for number, cells in rows.items()]
-        accepted = [row for row in applied if not row.refused]
+    def apply(self, rows: Sequence[Row]) -> None:
+        """Write the rows that were not refused; each then knows what became of it."""
+        accepted = [row for row in rows if not row.refused]
         with acting(Origin(actor=self._principal.id, correlation_id=self._job_id)):
-            self._importer.apply(self._session, self._principal, self.mapping.key, accepted)
+            self._importer.apply(self._session, self._principal, self._key, accepted)
             self._session.flush()
-        return applied
 
-    def _read(self, number: int, texts: dict[str, Any]) -> Row:
-        row = Row(number, texts, texts=texts)
-        try:
-            row.values = self._schema.load(texts)
-        except ValidationError as error:
-            for name, detail in flatten(error.messages):
-                row.refuse(name, detail)
-        if not row.refused and not row.values.get(self.mapping.key):
-            row.refuse(self.mapping.key, "Every row needs its key.")
-        return row
-
-    def rehearse(self, rows: Rows) -> list[Row]:
+    def rehearse(self, reader: Reader, rows: Rows) -> list[Row]:
         """Say what would become of rows, and write nothing.
 
         What earlier rows would have made is not there. So where a row is refused for a name that
@@ -95,7 +55,7 @@ class Application:
         first = min(rows)
         earlier: dict[int, dict[int, Cells]] = {}
         while True:
-            tried = self._tried([*earlier.values(), rows])
+            tried = self._tried(reader.read(chunk) for chunk in (*earlier.values(), rows))
             known = {number for chunk in earlier.values() for number in chunk}
             lacking = self._named_by(tried, first) - known
             if not lacking:
@@ -104,9 +64,12 @@ class Application:
                 earlier[chunk] = dict(sorted((earlier.get(chunk, {}) | found).items()))
             earlier = dict(sorted(earlier.items()))
 
-    def _tried(self, chunks: Iterable[Rows]) -> list[Row]:
+    def _tried(self, chunks: Iterable[Sequence[Row]]) -> list[Row]:
         savepoint = self._session.begin_nested()
-        applied = [row for chunk in chunks for row in self.apply(chunk)]
+        applied: list[Row] = []
+        for rows in chunks:
+            self.apply(rows)
+            applied += rows
         for check in self._checks:
             check(self._session)
         savepoint.rollback()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -22,6 +22,7 @@ from crm_chassis.imports.jobs import (
     import_jobs,
     read_workbook,
 )
+from crm_chassis.imports.reading import ReadAhead, Reader, Rows, next_rows, unfinished_chunks
 from crm_chassis.imports.rows import FieldMapping, Importer, Row
 from crm_chassis.problems import Problem
 from crm_chassis.processor import TRANSIENT
@@ -36,6 +37,7 @@ class ImportRunner:
     def __init__(self, service: str, database: Database, importers: Sequence[Importer]) -> None:
         self._service = service
         self._database = database
+        self._ahead = ReadAhead(database)
         self._importers = {importer.resource: importer for importer in importers}
 
     def run(self, stop: threading.Event) -> None:
@@ -121,29 +123,44 @@ class ImportRunner:
                 return True
             if read_workbook(session, job):
                 return True
-            chunk = session.execute(_unfinished_chunks(job.id).limit(1)).one_or_none()
+            chunk = session.execute(unfinished_chunks(job.id).limit(1)).one_or_none()
             if chunk is None:
                 _finish(session, job.id, "done")
                 return True
-            application = Application(session, importer, job, self._database.before_commit)
-            given = _given(chunk, limit)
+            mapping = FieldMapping(**job.mapping)
+            given = next_rows(chunk, limit)
             if fault is not None:
-                rows = [Row(number, {}) for number in given]
-                for row in rows:
-                    row.refuse(application.mapping.key, fault)
-            elif job.dry_run:
-                rows = application.rehearse(given)
+                rows = _refused(given, mapping.key, fault)
             else:
-                rows = application.apply(given)
-            _keep_errors(session, job.id, application.mapping, rows, given)
+                rows = self._apply(session, importer, job, chunk, given)
+            _keep_errors(session, job.id, mapping, rows, given)
             _keep_progress(session, job, chunk, rows)
         return True
 
+    def _apply(
+        self,
+        session: Session,
+        importer: Importer,
+        job: ResultRow[Any],
+        chunk: ResultRow[Any],
+        given: Rows,
+    ) -> Sequence[Row]:
+        application = Application(session, importer, job, self._database.before_commit)
+        mapping = FieldMapping(**job.mapping)
+        if job.dry_run:
+            return application.rehearse(Reader(session, importer, mapping), given)
+        rows = self._ahead.take(job, given)
+        self._ahead.begin(importer, job, chunk.number)
+        rows = rows or Reader(session, importer, mapping).read(given)
+        application.apply(rows)
+        return rows
 
-def _given(chunk: ResultRow[Any], limit: int) -> dict[int, Mapping[str, str]]:
-    """The next rows of a chunk, by their places in the file."""
-    cells = chunk.rows[chunk.rows_done : chunk.rows_done + limit]
-    return dict(enumerate(cells, start=chunk.first_row + chunk.rows_done))
+
+def _refused(given: Rows, field: str, fault: str) -> Sequence[Row]:
+    rows = [Row(number, {}) for number in given]
+    for row in rows:
+        row.refuse(field, fault)
+    return rows
 
 
 def _waiting_jobs() -> Select[tuple[str]]:
@@ -154,21 +171,12 @@ def _waiting_jobs() -> Select[tuple[str]]:
     )
 
 
-def _unfinished_chunks(job_id: str) -> Select[Any]:
-    columns = import_chunks.c
-    return (
-        select(import_chunks)
-        .where(columns.job_id == job_id, columns.rows_done < columns.row_count)
-        .order_by(columns.number)
-    )
-
-
 def _keep_errors(
     session: Session,
     job_id: str,
     mapping: FieldMapping,
     rows: Sequence[Row],
-    given: Mapping[int, Mapping[str, str]],
+    given: Rows,
 ) -> None:
     errors = []
     for row in rows:
