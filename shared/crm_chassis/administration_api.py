@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 from flask.views import MethodView
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields
 from sqlalchemy.orm import Session
 
 from crm_chassis.administration import LONGEST_ACTOR, LONGEST_SUBJECT, list_acts
 from crm_chassis.fields import Instant, Text
+from crm_chassis.paging import PageQuery, page_of, page_schema
 from crm_chassis.web import Blueprint, reads
 
 
@@ -27,19 +29,12 @@ class AdministrativeAct(Schema):
     correlation_id = fields.String(allow_none=True)
 
 
-class AdministrativeActPage(Schema):
-    items = fields.List(fields.Nested(AdministrativeAct))
-    next_cursor = fields.String(allow_none=True)
-
-
-class ActsQuery(Schema):
+class ActsQuery(PageQuery):
     act = Text(60)
     actor = Text(LONGEST_ACTOR)
     subject = Text(LONGEST_SUBJECT)
     since = Instant()
     until = Instant()
-    limit = fields.Integer(load_default=25, validate=validate.Range(1, 200))
-    cursor = fields.UUID()
 
 
 def acts_blueprint(service_name: str) -> Blueprint:
@@ -55,15 +50,13 @@ def acts_blueprint(service_name: str) -> Blueprint:
     class Acts(MethodView):
         @reads(f"{service_name}.administration.read")
         @blueprint.arguments(ActsQuery, location="query")
-        @blueprint.response(200, AdministrativeActPage)
+        @blueprint.response(200, page_schema(AdministrativeAct))
         def get(self, query: dict[str, Any], session: Session) -> Any:
             """What was administered, newest first."""
             limit = query.pop("limit")
             after = query.pop("cursor", None)
-            found = list_acts(session, limit + 1, after=str(after) if after else None, **query)
-            return {
-                "items": found[:limit],
-                "next_cursor": found[limit - 1]["id"] if len(found) > limit else None,
-            }
+            return page_of(
+                list_acts(session, limit + 1, after=after, **query), limit, itemgetter("id")
+            )
 
     return blueprint

@@ -33,6 +33,7 @@ from sqlalchemy import (
     event,
     text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session, mapped_column, sessionmaker
@@ -60,6 +61,16 @@ def new_id() -> str:
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def insert_into(session: Session, table: Any) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT with ``on_conflict_do_nothing`` and ``on_conflict_do_update``.
+
+    Both databases have these, and SQLAlchemy has them in its dialects.
+    """
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    insert: postgresql.Insert | sqlite.Insert = dialect.insert(table)
+    return insert
 
 
 def rows_changed(result: Result[Any]) -> int:

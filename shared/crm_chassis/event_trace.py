@@ -51,11 +51,12 @@ Effects = Callable[[Session, Event], Sequence[Effect]]
 
 def trace(session: Session, service: Service, event_id: str) -> Answer:
     """What ``service`` knows of an event; for one it never heard of, that it does not."""
+    made = next(iter(list_events(session, 1, event_log.c.event_id == event_id)), None)
     return {
         "service": service.name,
         "id": event_id,
-        "made": _made(session, event_id),
-        "published": _published(session, service, event_id),
+        "made": made,
+        "published": _published(session, service, made) if made else None,
         "received": _received(session, service, event_id),
         "caused": list_events(session, _MOST_CAUSED, event_log.c.causation_id == event_id),
         "remembers_received_since": utc_now() - timedelta(days=service.settings.inbox_days),
@@ -97,20 +98,12 @@ def list_events(
     ]
 
 
-def _made(session: Session, event_id: str) -> Answer | None:
-    found = list_events(session, 1, event_log.c.event_id == event_id)
-    return found[0] if found else None
-
-
-def _published(session: Session, service: Service, event_id: str) -> Answer | None:
-    event_type = session.scalar(select(event_log.c.type).where(event_log.c.event_id == event_id))
-    if event_type is None:
-        return None
-    waits = outbox.is_queued(session, event_id)
+def _published(session: Session, service: Service, made: Answer) -> Answer:
+    waits = outbox.is_queued(session, made["id"])
     return {
         "waits_in_outbox": waits,
-        "confirmed_at": None if waits else outbox.confirmed_at(session, event_id),
-        "consumers": _consumers(service, event_type),
+        "confirmed_at": None if waits else outbox.confirmed_at(session, made["id"]),
+        "consumers": _consumers(service, made["type"]),
     }
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 from flask.views import MethodView
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, validates_schema
 from sqlalchemy.orm import Session
 
 from crm_chassis import event_trace
 from crm_chassis.auth import forbidden, require
 from crm_chassis.fields import Instant, Text
 from crm_chassis.outbox import event_log
+from crm_chassis.paging import PageQuery, page_of, page_schema
 from crm_chassis.web import Blueprint, current_service, reads
 
 
@@ -27,11 +29,6 @@ class Envelope(Schema):
     correlation_id = fields.String()
     causation_id = fields.String(allow_none=True)
     traceparent = fields.String(allow_none=True)
-
-
-class EnvelopePage(Schema):
-    items = fields.List(fields.Nested(Envelope))
-    next_cursor = fields.String(allow_none=True)
 
 
 class Published(Schema):
@@ -89,15 +86,13 @@ class EventTrace(Schema):
     remembers_received_since = Instant()
 
 
-class EventsQuery(Schema):
+class EventsQuery(PageQuery):
     """Which events; those of one subject, or those made since a time."""
 
     subject = Text(64)
     type = Text(120)
     since = Instant()
     until = Instant()
-    limit = fields.Integer(load_default=25, validate=validate.Range(1, 200))
-    cursor = fields.UUID()
 
     @validates_schema
     def _bounded(self, data: dict[str, Any], **_: Any) -> None:
@@ -127,18 +122,15 @@ def events_blueprint(service_name: str) -> Blueprint:
     class EventList(MethodView):
         @reads(permission)
         @blueprint.arguments(EventsQuery, location="query")
-        @blueprint.response(200, EnvelopePage)
+        @blueprint.response(200, page_schema(Envelope))
         def get(self, query: dict[str, Any], session: Session) -> Any:
             """The events that this service made, newest first, without their data."""
             limit = query["limit"]
-            after = str(query["cursor"]) if "cursor" in query else None
             conditions = [ask(query[name]) for name, ask in _CONDITIONS.items() if name in query]
-            found = event_trace.list_events(session, limit + 1, *conditions, after=after)
-            more = len(found) > limit
-            return {
-                "items": found[:limit],
-                "next_cursor": found[limit - 1]["id"] if more else None,
-            }
+            found = event_trace.list_events(
+                session, limit + 1, *conditions, after=query.get("cursor")
+            )
+            return page_of(found, limit, itemgetter("id"))
 
     @blueprint.route("/<uuid:event_id>")
     class EventById(MethodView):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 from flask.views import MethodView
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from crm_chassis.auth import current_principal, require
-from crm_chassis.fields import Instant, Text
+from crm_chassis.fields import Instant, Reference, Text
+from crm_chassis.paging import PageQuery, page_of, page_schema
 from crm_chassis.parked import (
     PARKED,
     STATES,
@@ -44,20 +46,13 @@ class ParkedEvent(Schema):
     event = fields.Raw(metadata={"description": "The event, or its text where it is not JSON."})
 
 
-class ParkedPage(Schema):
-    items = fields.List(fields.Nested(ParkedEvent))
-    next_cursor = fields.String(allow_none=True)
-
-
 class _Filters(Schema):
     type = Text(120)
     handler = Text(200)
 
 
-class ParkedQuery(_Filters):
+class ParkedQuery(_Filters, PageQuery):
     state = fields.String(load_default=PARKED, validate=validate.OneOf(STATES))
-    limit = fields.Integer(load_default=25, validate=validate.Range(1, 200))
-    cursor = fields.UUID()
 
 
 class Discard(Schema):
@@ -69,7 +64,7 @@ class SettleMany(_Filters):
 
     all = fields.Boolean(load_default=False)
     limit = fields.Integer(load_default=100, validate=validate.Range(1, _MOST_AT_ONCE))
-    cursor = fields.UUID()
+    cursor = Reference()
 
     @validates_schema
     def _are_chosen(self, data: dict[str, Any], **_kwargs: Any) -> None:
@@ -106,7 +101,7 @@ def _settle(settle: Settling, given: dict[str, Any]) -> dict[str, Any]:
         settle,
         _selection(given),
         given["limit"],
-        str(given["cursor"]) if "cursor" in given else None,
+        given.get("cursor"),
     )
     return {
         "done": settled.done,
@@ -129,18 +124,14 @@ def parked_blueprint(service_name: str) -> Blueprint:
     @blueprint.route("")
     class ParkedList(MethodView):
         @blueprint.arguments(ParkedQuery, location="query")
-        @blueprint.response(200, ParkedPage)
+        @blueprint.response(200, page_schema(ParkedEvent))
         def get(self, query: dict[str, Any]) -> Any:
             """Parked events, oldest first."""
             limit = query["limit"]
-            after = str(query["cursor"]) if "cursor" in query else None
+            after = query.get("cursor")
             with current_service().database.reading() as session:
                 found = list_parked(session, query["state"], limit + 1, after, _selection(query))
-            more = len(found) > limit
-            return {
-                "items": found[:limit],
-                "next_cursor": found[limit - 1]["id"] if more else None,
-            }
+            return page_of(found, limit, itemgetter("id"))
 
     @blueprint.route("/redrive")
     class RedriveMany(MethodView):

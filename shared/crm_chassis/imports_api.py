@@ -20,7 +20,7 @@ from crm_chassis.fields import MoneyAmount, Text
 from crm_chassis.imports import FieldMapping, Importer
 from crm_chassis.imports.files import CSV, XLSX, format_of, write_rows
 from crm_chassis.imports.jobs import import_errors, import_jobs, open_job, take_file
-from crm_chassis.paging import Listing
+from crm_chassis.paging import Listing, Page, page_of, page_schema
 from crm_chassis.problems import invalid, not_found
 from crm_chassis.web import Blueprint, current_service, writes
 from crm_chassis.xlsx_writer import Cell
@@ -93,11 +93,6 @@ class ImportProblem(Schema):
     detail = fields.String()
 
 
-class ImportProblemPage(Schema):
-    items = fields.List(fields.Nested(ImportProblem))
-    next_cursor = fields.String(allow_none=True)
-
-
 class ProblemQuery(Schema):
     limit = fields.Integer(load_default=100, validate=validate.Range(1, 200))
     cursor = fields.String(validate=validate.Regexp(rf"[0-9]{{1,9}}:{_UUID}\Z"))
@@ -162,7 +157,7 @@ def imports_blueprint(importers: Sequence[Importer]) -> Blueprint:
     @blueprint.route("/<uuid:job_id>/errors")
     class ImportErrors(MethodView):
         @blueprint.arguments(ProblemQuery, location="query")
-        @blueprint.response(200, ImportProblemPage)
+        @blueprint.response(200, page_schema(ImportProblem))
         def get(self, query: dict[str, Any], job_id: Any) -> Any:
             """What was wrong, by row and column."""
             with current_service().database.reading() as session:
@@ -172,7 +167,7 @@ def imports_blueprint(importers: Sequence[Importer]) -> Blueprint:
     return blueprint
 
 
-def _errors(session: Session, job_id: str, query: Mapping[str, Any]) -> dict[str, Any]:
+def _errors(session: Session, job_id: str, query: Mapping[str, Any]) -> Page[Any]:
     columns = import_errors.c
     statement = select(import_errors).where(columns.job_id == job_id)
     if "cursor" in query:
@@ -182,11 +177,7 @@ def _errors(session: Session, job_id: str, query: Mapping[str, Any]) -> dict[str
         )
     limit = query["limit"]
     found = session.execute(statement.order_by(columns.row, columns.id).limit(limit + 1)).all()
-    last = found[limit - 1] if len(found) > limit else None
-    return {
-        "items": found[:limit],
-        "next_cursor": f"{last.row}:{last.id}" if last is not None else None,
-    }
+    return page_of(found, limit, lambda last: f"{last.row}:{last.id}")
 
 
 def exports_blueprint(exports: Sequence[Export]) -> Blueprint:

@@ -30,11 +30,10 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from crm_chassis.administration import record_act
-from crm_chassis.database import UTCDateTime, chassis_metadata, new_id, utc_now
+from crm_chassis.database import UTCDateTime, chassis_metadata, insert_into, new_id, utc_now
 from crm_chassis.events import Event
 
 _LONGEST_REASON = 4000
@@ -83,9 +82,10 @@ def insert_new(
 
     :returns: the keys of the rows that were inserted.
     """
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     statement = (
-        dialect.insert(table).on_conflict_do_nothing(index_elements=[key]).returning(table.c[key])
+        insert_into(session, table)
+        .on_conflict_do_nothing(index_elements=[key])
+        .returning(table.c[key])
     )
     return set(session.scalars(statement, list(rows)))
 

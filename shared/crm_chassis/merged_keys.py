@@ -33,11 +33,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.orm.base import PassiveFlag
 
-from crm_chassis.database import chassis_metadata, new_id, utc_now
+from crm_chassis.database import chassis_metadata, insert_into, new_id, utc_now
 from crm_chassis.events import Event, Voided
 from crm_chassis.replicas import upsert_newer
 
@@ -337,8 +336,7 @@ def _publish(session: Session, reference: Reference, ids: Sequence[str]) -> None
 def _remember(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     if not rows:
         return
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(written_keys)
+    insert = insert_into(session, written_keys)
     statement = insert.on_conflict_do_update(
         index_elements=["place", "row_id"], set_={"key": insert.excluded.key}
     )

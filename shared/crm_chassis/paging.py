@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, Select, false, literal, or_, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from crm_chassis.auth import current_principal, forbidden
+from crm_chassis.fields import Reference
 from crm_chassis.problems import invalid
 
 M = TypeVar("M")
@@ -112,6 +113,19 @@ class Page(Generic[M]):
     next_cursor: str | None
 
 
+def page_of(found: Sequence[M], limit: int, cursor_of: Callable[[M], str]) -> Page[M]:
+    """A page of ``limit`` rows out of those found, one more than that if there is another page."""
+    items = list(found[:limit])
+    return Page(items, cursor_of(items[-1]) if len(found) > limit else None)
+
+
+class PageQuery(Schema):
+    """Which page of a list: the one after the row whose id is the cursor."""
+
+    limit = fields.Integer(load_default=DEFAULT_LIMIT, validate=validate.Range(1, MAX_LIMIT))
+    cursor = Reference()
+
+
 class Listing(Generic[M]):
     """How one resource is listed.
 
@@ -203,13 +217,12 @@ class Listing(Generic[M]):
             statement = statement.where(here < there if descending else here > there)
         order = [each.desc() if descending else each for each in (sort.expression, self._key)]
         limit = query["limit"]
-        found = list(session.scalars(statement.order_by(*order).limit(limit + 1)))
-        items = found[:limit]
-        if len(found) <= limit:
-            return Page(items, None)
-        last = items[-1]
-        place = _encode(query["sort"], sort.value_of(last), getattr(last, self._key.key))
-        return Page(items, place)
+        found = session.scalars(statement.order_by(*order).limit(limit + 1)).all()
+
+        def cursor_of(last: M) -> str:
+            return _encode(query["sort"], sort.value_of(last), getattr(last, self._key.key))
+
+        return page_of(found, limit, cursor_of)
 
     def _sort(self, name: str) -> Sort:
         if name in self._sorts:

@@ -220,9 +220,7 @@ class Reconciliation:
         gone = [each for each in orphans if each.subject not in standing]
         return Outcome(orphans=orphans, gone=gone, behind=behind, told=told_anew)
 
-    def reconcile(
-        self, session: Session, told: Iterable[Seen], *, gap: int = 0, actor: str
-    ) -> Outcome:
+    def reconcile(self, session: Session, told: Iterable[Seen], *, gap: int = 0) -> Outcome:
         """Tell the others of all that they were told wrongly. Done again, it changes nothing.
 
         :param told: by every consumer of the service.
@@ -241,7 +239,7 @@ class Reconciliation:
             "gone": len(outcome.gone),
             "told": outcome.told,
         }
-        record_act(session, "events.reconcile", self.service, detail, actor=actor)
+        record_act(session, "events.reconcile", self.service, detail)
         return outcome
 
     @property

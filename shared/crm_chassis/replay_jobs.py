@@ -34,6 +34,7 @@ from crm_chassis.database import (
 )
 from crm_chassis.processor import TRANSIENT
 from crm_chassis.replay import Cursor, Replay, Selection, count
+from crm_chassis.worker import Loop, polling
 
 log = structlog.get_logger(__name__)
 _IDLE_SECONDS = 1.0
@@ -130,16 +131,9 @@ class ReplayRunner:
         self._database = database
         self._broker = broker
 
-    def run(self, stop: threading.Event) -> None:
-        """Work until ``stop`` is set; a replay under way goes on at the next start."""
-        while not stop.is_set():
-            try:
-                worked = self.step(stop)
-            except TRANSIENT as error:
-                log.warning("replay.waiting", error=str(error))
-                worked = False
-            if not worked:
-                stop.wait(_IDLE_SECONDS)
+    def loop(self) -> Loop:
+        """Work until the end; a replay under way goes on at the next start."""
+        return polling("replays", self.step, _IDLE_SECONDS)
 
     def step(self, stop: threading.Event) -> bool:
         """Do the oldest replay, to its end or until ``stop`` is set.

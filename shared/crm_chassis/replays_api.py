@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from flask.views import MethodView
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from crm_chassis.auth import current_principal
 from crm_chassis.database import utc_now
 from crm_chassis.fields import Instant, Text
+from crm_chassis.paging import PageQuery, page_of, page_schema
 from crm_chassis.problems import conflict, invalid, not_found
 from crm_chassis.replay import CannotReplay, Selection, types_for
 from crm_chassis.replay_jobs import STATES, ask_for, cancel, event_replays
@@ -49,16 +51,6 @@ class ReplayState(Schema):
     requested_by = fields.String()
     requested_at = Instant()
     finished_at = Instant(allow_none=True)
-
-
-class ReplayPage(Schema):
-    items = fields.List(fields.Nested(ReplayState))
-    next_cursor = fields.String(allow_none=True)
-
-
-class ReplaysQuery(Schema):
-    limit = fields.Integer(load_default=25, validate=validate.Range(1, 200))
-    cursor = fields.UUID()
 
 
 def _selection(new: dict[str, Any]) -> Selection:
@@ -99,17 +91,15 @@ def replays_blueprint(service_name: str) -> Blueprint:
     @blueprint.route("")
     class Replays(MethodView):
         @reads(permission)
-        @blueprint.arguments(ReplaysQuery, location="query")
-        @blueprint.response(200, ReplayPage)
+        @blueprint.arguments(PageQuery, location="query")
+        @blueprint.response(200, page_schema(ReplayState))
         def get(self, query: dict[str, Any], session: Session) -> Any:
             """Replays, newest first."""
             limit = query["limit"]
             statement = select(event_replays).order_by(event_replays.c.id.desc()).limit(limit + 1)
             if "cursor" in query:
-                statement = statement.where(event_replays.c.id < str(query["cursor"]))
-            found = session.execute(statement).all()
-            more = len(found) > limit
-            return {"items": found[:limit], "next_cursor": found[limit - 1].id if more else None}
+                statement = statement.where(event_replays.c.id < query["cursor"])
+            return page_of(session.execute(statement).all(), limit, attrgetter("id"))
 
         @writes(permission)
         @blueprint.arguments(NewReplay)

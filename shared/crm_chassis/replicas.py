@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Table, delete
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from crm_chassis.database import insert_into
 from crm_chassis.events import Voided
 
 
@@ -24,8 +24,7 @@ def upsert_newer(session: Session, table: Table, rows: Iterable[dict[str, Any]])
             newest[row["id"]] = row
     if not newest:
         return
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(table)
+    insert = insert_into(session, table)
     changes = {
         column.name: insert.excluded[column.name] for column in table.c if not column.primary_key
     }

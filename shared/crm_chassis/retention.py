@@ -60,7 +60,6 @@ def kept_by_all(settings: Settings, *, on_sqlite: bool, archives: bool) -> list[
 
     Timers go when they fire. Which keys were merged is never forgotten, nor what an archive holds.
     """
-    days = _days
     jobs_end = event_replays.c.state.not_in(WAITING)
     settled = parked_events.c.state != "parked"
     keys = idempotency_keys.c.used_at
@@ -69,26 +68,34 @@ def kept_by_all(settings: Settings, *, on_sqlite: bool, archives: bool) -> list[
         Kept(
             "import_jobs",
             lambda session, limit: forget_jobs(
-                session, days(settings.job_days), timedelta(hours=settings.upload_hours), limit
+                session,
+                timedelta(days=settings.job_days),
+                timedelta(hours=settings.upload_hours),
+                limit,
             ),
         ),
-        older_than(days(settings.job_days), event_replays, event_replays.c.requested_at, jobs_end),
         older_than(
-            days(settings.settled_event_days), parked_events, parked_events.c.settled_at, settled
+            timedelta(days=settings.job_days), event_replays, event_replays.c.requested_at, jobs_end
         ),
         older_than(
-            days(settings.administrative_act_days), administrative_acts, administrative_acts.c.at
+            timedelta(days=settings.settled_event_days),
+            parked_events,
+            parked_events.c.settled_at,
+            settled,
+        ),
+        older_than(
+            timedelta(days=settings.administrative_act_days),
+            administrative_acts,
+            administrative_acts.c.at,
         ),
     ]
     if on_sqlite:  # PostgreSQL drops whole months
-        kept.append(older_than(days(settings.event_log_days), event_log, event_log.c.recorded_at))
+        kept.append(
+            older_than(timedelta(days=settings.event_log_days), event_log, event_log.c.recorded_at)
+        )
     if not archives:
-        kept.append(older_than(days(settings.inbox_days), inbox, inbox.c.received_at))
+        kept.append(older_than(timedelta(days=settings.inbox_days), inbox, inbox.c.received_at))
     return kept
-
-
-def _days(count: int) -> timedelta:
-    return timedelta(days=count)
 
 
 class Retention:

@@ -7,7 +7,6 @@ leaves both undone, and nothing fires twice.
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,12 +29,19 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from crm_chassis.context import Origin, acting
-from crm_chassis.database import Database, UTCDateTime, chassis_metadata, rows_changed, utc_now
+from crm_chassis.database import (
+    Database,
+    UTCDateTime,
+    chassis_metadata,
+    insert_into,
+    rows_changed,
+    utc_now,
+)
 from crm_chassis.processor import TRANSIENT
+from crm_chassis.worker import Loop, polling
 
 log = structlog.get_logger(__name__)
 _POLL_SECONDS = 0.5
@@ -77,8 +83,7 @@ def set_timers(session: Session, kind: str, due: Mapping[str, datetime]) -> None
     """Have ``kind`` be done for each subject at its time; a time set earlier is replaced."""
     if not due:
         return
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(timers)
+    insert = insert_into(session, timers)
     fresh = {name: insert.excluded[name] for name in ("due_at", "attempts", "failure")}
     session.execute(
         insert.on_conflict_do_update(index_elements=["kind", "subject"], set_=fresh),
@@ -130,23 +135,19 @@ class Scheduler:
         self._handlers = handlers
         self._recurring = {each.name: each for each in recurring}
         self._ahead = ahead
+        self._recurring_started = False
         self._fired = Counter("crm_timers_fired", "Timers fired", ["kind"], registry=registry)
         self._failed = Counter("crm_timers_failed", "Timers failed", ["kind"], registry=registry)
 
-    def run(self, stop: threading.Event) -> None:
-        """Fire what is due until ``stop`` is set; what is under way is finished first."""
-        started = False
-        while not stop.is_set():
-            try:
-                if not started:
-                    self.start_recurring()
-                    started = True
-                worked = self.step()
-            except TRANSIENT as error:
-                log.warning("scheduler.waiting", error=str(error))
-                worked = False
-            if not worked:
-                stop.wait(_POLL_SECONDS)
+    def loop(self) -> Loop:
+        """Fire what is due until the end; what is under way is finished first."""
+        return polling("scheduler", lambda _stop: self._turn(), _POLL_SECONDS)
+
+    def _turn(self) -> bool:
+        if not self._recurring_started:
+            self.start_recurring()
+            self._recurring_started = True
+        return self.step()
 
     def now(self) -> datetime:
         return utc_now() + self._ahead
@@ -156,9 +157,8 @@ class Scheduler:
         if not self._recurring:
             return
         with self._database.transaction() as session:
-            dialect = sqlite if self._database.is_sqlite else postgresql
             session.execute(
-                dialect.insert(timers).on_conflict_do_nothing(),
+                insert_into(session, timers).on_conflict_do_nothing(),
                 [_row(name, _ALWAYS, self.now()) for name in self._recurring],
             )
 

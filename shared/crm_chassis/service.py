@@ -219,10 +219,10 @@ class Service:
         loops = [
             Loop("relay", self.relay.run),
             Loop("consumer", self.consumer.run),
-            *([Loop("scheduler", self.scheduler.run)] if self._has_timers else []),
+            *([self.scheduler.loop()] if self._has_timers else []),
             hourly("retention", self.retention.run),
-            Loop("replays", ReplayRunner(self.name, self.database, self.broker).run),
-            *([Loop("imports", imports.run)] if self._definition.importers else []),
+            ReplayRunner(self.name, self.database, self.broker).loop(),
+            *([imports.loop()] if self._definition.importers else []),
             *self._definition.loops(self),
         ]
         self._worker = Worker(loops)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from crm_chassis import directory
-from crm_chassis.database import utc_now
+from crm_chassis.database import insert_into, utc_now
 from crm_chassis.events import Event, Voided, is_voiding
 from crm_chassis.inbox import inbox, parked_events
 from crm_chassis.processor import Handler
@@ -53,7 +52,6 @@ class Voiding:
 
 def _see(session: Session, voided: Sequence[Voided]) -> None:
     """Let those that are still on their way be taken for seen, and keep no body of the others."""
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     now = utc_now()
     rows = [
         {
@@ -66,7 +64,7 @@ def _see(session: Session, voided: Sequence[Voided]) -> None:
         }
         for each in sorted({each.id: each for each in voided}.values(), key=lambda each: each.id)
     ]
-    statement = dialect.insert(inbox)
+    statement = insert_into(session, inbox)
     kept = ("body", "type", "subject", "sequence")
     session.execute(
         statement.on_conflict_do_update(

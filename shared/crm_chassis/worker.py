@@ -62,6 +62,26 @@ class Worker:
         return not self._stop.is_set() and all(thread.is_alive() for thread in self._threads)
 
 
+def polling(name: str, step: Callable[[threading.Event], bool], idle_seconds: float) -> Loop:
+    """A loop that does one step after another.
+
+    :param step: True when there may be more to do at once; else it is done again after
+        ``idle_seconds``, as it is where the database or the broker is away.
+    """
+
+    def run(stop: threading.Event) -> None:
+        while not stop.is_set():
+            try:
+                worked = step(stop)
+            except TRANSIENT as error:
+                log.warning("worker.waiting", loop=name, error=str(error))
+                worked = False
+            if not worked:
+                stop.wait(idle_seconds)
+
+    return Loop(name, run)
+
+
 def hourly(name: str, work: Callable[[], object]) -> Loop:
     """A loop that does ``work`` now and each hour; again soon while the database is away."""
 

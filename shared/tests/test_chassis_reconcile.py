@@ -13,6 +13,7 @@ from sqlalchemy import delete, select, update
 
 from crm_chassis.administration import administrative_acts
 from crm_chassis.broker import Delivery
+from crm_chassis.context import Origin, acting
 from crm_chassis.database import new_id, utc_now
 from crm_chassis.events import Event, decode
 from crm_chassis.inbox import inbox, parked_events
@@ -69,8 +70,8 @@ def told(*consumers: Harness) -> list[Seen]:
 
 
 def reconcile(notes: Harness, *consumers: Harness) -> Outcome:
-    with notes.service.database.transaction() as session:
-        return notes.service.reconciliation.reconcile(session, told(*consumers), actor="test")
+    with notes.service.database.transaction() as session, acting(Origin(actor="test")):
+        return notes.service.reconciliation.reconcile(session, told(*consumers))
 
 
 def titles(library: Harness) -> dict[str, str]:

@@ -25,10 +25,9 @@ from sqlalchemy import (
     delete,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from crm_chassis.database import Money, UTCDateTime
+from crm_chassis.database import Money, UTCDateTime, insert_into
 from crm_chassis.events import Event, Voided
 from crm_chassis.replicas import forget_gone, upsert_newer
 from crm_customer.tables import Tables
@@ -343,7 +342,6 @@ def insert_new(session: Session, table: Table, rows: list[dict[str, Any]]) -> No
     """Insert the rows whose key is not there yet."""
     if not rows:
         return
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     key = tuple(column.name for column in table.primary_key.columns)
     rows.sort(key=lambda row: tuple(row[name] for name in key))
-    session.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
+    session.execute(insert_into(session, table).on_conflict_do_nothing(), rows)

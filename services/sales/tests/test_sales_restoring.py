@@ -48,7 +48,7 @@ def seen(number: str) -> Seen:
 
 def reconcile(sales: Harness, *orphans: Seen, gap: int = 0) -> None:
     with sales.service.database.transaction() as session:
-        sales.service.reconciliation.reconcile(session, orphans, gap=gap, actor="test")
+        sales.service.reconciliation.reconcile(session, orphans, gap=gap)
 
 
 def serial(of: dict[str, Any]) -> int:

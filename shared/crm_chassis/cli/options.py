@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from crm_chassis.replay import Cursor
+from crm_chassis.replay import CannotReplay, Cursor, types_for
+
+if TYPE_CHECKING:
+    from crm_chassis.service import Service
 
 by_option = click.option(
     "--by", default=getpass.getuser, help="Who does it, for the log of acts; the system's user."
@@ -16,6 +20,19 @@ by_option = click.option(
 types_option = click.option(
     "--type", "types", multiple=True, help="Of this type alone; repeatable."
 )
+
+
+def types_between(
+    service: Service, producer: str, consumer: str, types: Collection[str] = ()
+) -> tuple[str, ...]:
+    """The types that one service tells another; those asked for, or all.
+
+    :raises ClickException: when there is none, or not the one asked for.
+    """
+    try:
+        return types_for(service.catalogue, producer, consumer, types)
+    except CannotReplay as error:
+        raise click.ClickException(str(error)) from None
 
 
 class Instant(click.ParamType[datetime]):

@@ -11,9 +11,9 @@ import click
 from crm_chassis import forgetting
 from crm_chassis.administration import operator, record_act
 from crm_chassis.broker import BrokerAway
-from crm_chassis.cli.options import CURSOR, INSTANT, by_option, types_option
+from crm_chassis.cli.options import CURSOR, INSTANT, by_option, types_between, types_option
 from crm_chassis.database import utc_now
-from crm_chassis.replay import CannotReplay, Cursor, Replay, Selection, count, types_for
+from crm_chassis.replay import Cursor, Replay, Selection, count
 from crm_chassis.replay_jobs import ask_for, described
 from crm_chassis.replays_api import MOST_PER_SECOND
 from crm_chassis.web import current_service
@@ -43,10 +43,7 @@ def replay(
     Where the broker is in the process of the service, that process is asked to do it.
     """
     service = current_service()
-    try:
-        wanted = types_for(service.catalogue, service.name, consumer, types)
-    except CannotReplay as error:
-        raise click.ClickException(str(error)) from None
+    wanted = types_between(service, service.name, consumer, types)
     selection = Selection(
         consumer=consumer, since=since, until=until or utc_now(), types=wanted, subject=subject
     )
@@ -105,10 +102,7 @@ def forget(producer: str, since: datetime, types: tuple[str, ...], dry_run: bool
             f"{service.name} archives what it takes, and forgets none of it: "
             "what it has not got it takes from a replay, and what it has it rebuilds from."
         )
-    try:
-        wanted = types_for(service.catalogue, producer, service.name, types)
-    except CannotReplay as error:
-        raise click.ClickException(str(error)) from None
+    wanted = types_between(service, producer, service.name, types)
     found = forgetting.forget(service.database, wanted, since, actor=operator(by), dry_run=dry_run)
     click.echo(
         f"{'would forget' if dry_run else 'forgot'} {found.marks}"

@@ -11,12 +11,11 @@ import click
 import orjson
 
 from crm_chassis.administration import operator
-from crm_chassis.cli.options import INSTANT, by_option
+from crm_chassis.cli.options import INSTANT, by_option, types_between
 from crm_chassis.context import Origin, acting
 from crm_chassis.reconcile import Outcome, Seen
 from crm_chassis.reconcile import seen as events_seen
 from crm_chassis.reconcile import unseen as events_unseen
-from crm_chassis.replay import CannotReplay, types_for
 from crm_chassis.web import current_service
 
 
@@ -51,10 +50,7 @@ def unseen(consumer: str, since: datetime, files: Sequence[Any]) -> None:
     FILES are what `events seen --from THIS_SERVICE` printed there.
     """
     service = current_service()
-    try:
-        types = types_for(service.catalogue, service.name, consumer)
-    except CannotReplay as error:
-        raise click.ClickException(str(error)) from None
+    types = types_between(service, service.name, consumer)
     ids = {each.id for each in _lines(files)}
     with service.database.reading() as session:
         missing = list(events_unseen(session, types, since, ids))
@@ -94,11 +90,10 @@ def reconcile(files: Sequence[Any], dry_run: bool, gap: int, by: str) -> None:
     """
     service = current_service()
     told = list(_lines(files))
-    actor = operator(by)
     if dry_run:
         with service.database.reading() as session:
             _report(service.reconciliation.survey(session, told))
         return
-    with service.database.transaction() as session, acting(Origin(actor)):
-        outcome = service.reconciliation.reconcile(session, told, gap=gap, actor=actor)
+    with service.database.transaction() as session, acting(Origin(actor=operator(by))):
+        outcome = service.reconciliation.reconcile(session, told, gap=gap)
     _report(outcome)

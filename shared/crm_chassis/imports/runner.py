@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -26,6 +25,7 @@ from crm_chassis.imports.reading import ReadAhead, Reader, Rows, next_rows, unfi
 from crm_chassis.imports.rows import FieldMapping, Importer, Row
 from crm_chassis.problems import Problem
 from crm_chassis.processor import TRANSIENT
+from crm_chassis.worker import Loop, polling
 
 log = structlog.get_logger(__name__)
 _IDLE_SECONDS = 0.5
@@ -40,16 +40,9 @@ class ImportRunner:
         self._ahead = ReadAhead(database)
         self._importers = {importer.resource: importer for importer in importers}
 
-    def run(self, stop: threading.Event) -> None:
-        """Work until ``stop`` is set; the chunk under way is finished first."""
-        while not stop.is_set():
-            try:
-                worked = self.step()
-            except TRANSIENT as error:
-                log.warning("import.waiting", error=str(error))
-                worked = False
-            if not worked:
-                stop.wait(_IDLE_SECONDS)
+    def loop(self) -> Loop:
+        """Work until the end; the chunk under way is finished first."""
+        return polling("imports", lambda _stop: self.step(), _IDLE_SECONDS)
 
     def step(self) -> bool:
         """Apply one chunk of the oldest job.

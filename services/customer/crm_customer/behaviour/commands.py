@@ -18,10 +18,9 @@ from sqlalchemy import (
     select,
     union_all,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from crm_chassis.database import Money
+from crm_chassis.database import Money, insert_into
 from crm_chassis.fields import decimal_text
 from crm_customer.behaviour.models import customer_figures
 from crm_customer.replicas import Customers, order_lines, order_returns, orders
@@ -57,10 +56,9 @@ def lock(session: Session, customers: Customers) -> None:
 
     What is read after this is as the last of the others left it.
     """
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     blank = {"orders": 0, "order_days": 0, "spend": {}, "products": []}
     session.execute(
-        dialect.insert(customer_figures).on_conflict_do_nothing(),
+        insert_into(session, customer_figures).on_conflict_do_nothing(),
         [{"customer_id": customer_id, **blank} for customer_id in sorted(customers)],
     )
     key = customer_figures.c.customer_id
@@ -78,8 +76,7 @@ def recount(session: Session, customers: Customers) -> dict[str, OrderDays]:
         _row(customer_id, purchases.get(customer_id), products.get(customer_id, []))
         for customer_id in sorted(customers)
     ]
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(customer_figures)
+    insert = insert_into(session, customer_figures)
     fresh = {c.name: insert.excluded[c.name] for c in customer_figures.c if not c.primary_key}
     session.execute(insert.on_conflict_do_update(index_elements=["customer_id"], set_=fresh), rows)
     return {customer_id: bought.days for customer_id, bought in purchases.items()}

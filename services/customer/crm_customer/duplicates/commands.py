@@ -8,11 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from crm_chassis.auth import Principal, current_principal
-from crm_chassis.database import new_id, utc_now
+from crm_chassis.database import insert_into, new_id, utc_now
 from crm_chassis.problems import Problem, conflict
 from crm_chassis.scheduler import set_timers
 from crm_customer.accounts.models import Account
@@ -107,9 +106,8 @@ def _propose(
         rows[first, second] = _row(kind, first, second, found, origin, note, by)
     if not rows:
         return 0
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     statement = (
-        dialect.insert(DuplicateCandidate.__table__)
+        insert_into(session, DuplicateCandidate.__table__)
         .on_conflict_do_nothing(index_elements=["first_id", "second_id"])
         .returning(DuplicateCandidate.__table__.c.id)
     )

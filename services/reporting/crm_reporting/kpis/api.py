@@ -10,6 +10,7 @@ from flask.views import MethodView
 from sqlalchemy.orm import Session
 
 from crm_chassis.fields import instant_text
+from crm_chassis.paging import page_schema
 from crm_chassis.problems import Problem
 from crm_chassis.web import Blueprint, reads
 from crm_reporting.kpis.answers import as_of, facts_answer, figures_answer, funnel_answer
@@ -20,8 +21,8 @@ from crm_reporting.kpis.funnels import funnel
 from crm_reporting.kpis.kpi import Funnel, Kpi
 from crm_reporting.kpis.questions import PERMISSION, question_of
 from crm_reporting.kpis.schemas import (
-    FactPageView,
     FactsQuery,
+    FactView,
     KpiAnswer,
     KpiDefinitions,
     KpiQuery,
@@ -72,7 +73,7 @@ class KpiByName(MethodView):
 class KpiFacts(MethodView):
     @reads(PERMISSION)
     @blueprint.arguments(FactsQuery, location="query")
-    @blueprint.response(200, FactPageView)
+    @blueprint.response(200, page_schema(FactView))
     def get(self, query: dict[str, Any], name: str, session: Session) -> Response:
         """List the facts behind a figure: what its components sum up."""
         asked = _asked(name)

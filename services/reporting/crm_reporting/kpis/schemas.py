@@ -135,8 +135,3 @@ class FactView(Schema):
     day = fields.Date(allow_none=True)
     currency = fields.String(allow_none=True)
     components = fields.Dict(metadata={"description": "What it adds to each sum of the figure."})
-
-
-class FactPageView(Schema):
-    items = fields.List(fields.Nested(FactView))
-    next_cursor = fields.String(allow_none=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
@@ -32,7 +31,7 @@ from crm_chassis.database import Database, Json, UTCDateTime, new_id, utc_now
 from crm_chassis.events import Voided
 from crm_chassis.problems import not_found
 from crm_chassis.retention import Kept, older_than
-from crm_chassis.worker import Loop
+from crm_chassis.worker import Loop, polling
 from crm_reporting.projections.archive import Archive, Difference, UnderWay
 from crm_reporting.projections.tables import metadata
 
@@ -102,13 +101,7 @@ def find(session: Session, job_id: str) -> Row[Any]:
 
 def runner(database: Database, zone: ZoneInfo) -> Loop:
     """The worker's loop that runs what was requested, one at a time."""
-
-    def run(stop: threading.Event) -> None:
-        while not stop.is_set():
-            if not run_next(database, zone):
-                stop.wait(_POLL_SECONDS)
-
-    return Loop("projections", run)
+    return polling("projections", lambda _stop: run_next(database, zone), _POLL_SECONDS)
 
 
 def run_next(database: Database, zone: ZoneInfo) -> bool:

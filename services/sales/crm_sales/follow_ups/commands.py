@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, case, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from crm_chassis.database import utc_now
+from crm_chassis.database import insert_into, utc_now
 from crm_chassis.scheduler import Recurring
 from crm_sales.follow_ups import events
 from crm_sales.follow_ups.models import FollowUp
@@ -20,9 +19,8 @@ _BATCH = 200
 
 def touch(session: Session, opportunity_id: str, at: datetime) -> None:
     """Remember that something was done about a deal; what was done later counts."""
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     now = utc_now()
-    insert = dialect.insert(FollowUp).values(
+    insert = insert_into(session, FollowUp).values(
         id=opportunity_id, version=1, created_at=now, updated_at=now, last_activity_at=at
     )
     stored, given = FollowUp.last_activity_at, insert.excluded.last_activity_at
