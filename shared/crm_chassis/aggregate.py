@@ -77,21 +77,21 @@ def assign(
     """Give an aggregate to a user, whose team becomes its team.
 
     :param field: what the request calls the owner.
-    :raises Problem: 422 for a user nobody has told of; 403 for one out of the permission's scope.
+    :raises Problem: 422 for a user nobody has told of, or who is not active; 403 for one out of
+        the permission's scope.
     """
     principal = current_principal()
     if owner_id is None or owner_id == principal.id:
         entity.owner_id = principal.id if owner_id else None
         entity.team_id = principal.team_id if owner_id else None
         return
-    known = session.execute(
-        select(directory.users.c.team_id).where(directory.users.c.id == owner_id)
-    ).one_or_none()
-    if known is None:
+    active = directory.active_users(session, [owner_id])
+    if owner_id not in active:
         raise invalid((field, "No such user."))
-    if not _reaches(session, principal, permission, known.team_id):
+    team_id = active[owner_id]
+    if not _reaches(session, principal, permission, team_id):
         raise forbidden(f"{permission} for that user's team")
-    entity.owner_id, entity.team_id = owner_id, known.team_id
+    entity.owner_id, entity.team_id = owner_id, team_id
 
 
 def _reaches(session: Session, principal: Principal, permission: str, team_id: str | None) -> bool:

@@ -96,23 +96,35 @@ class KeySource:
 
         :raises OSError: the keys cannot be read.
         """
-        with self._lock:
-            age = time.monotonic() - self._read_at
-            known = self._keys is not None and any(key.kid == key_id for key in self._keys.keys)
-            if self._keys is None or (not known and age > _KEYS_AGE_SECONDS):
-                self._keys = self._read()
-                self._read_at = time.monotonic()
-            elif age > _KEYS_LIFE_SECONDS:
-                self._keys = self._read_again(self._keys)
-                self._read_at = time.monotonic()
-            return self._keys
+        # One thread reads; only those wait for it that cannot do without.
+        if self._is_due(key_id) and self._lock.acquire(blocking=not self._holds(key_id)):
+            try:
+                if self._is_due(key_id):
+                    self._refresh()
+            finally:
+                self._lock.release()
+        if self._keys is None:
+            raise OSError(f"{self._location} gives no keys")
+        return self._keys
 
-    def _read_again(self, known: KeySet) -> KeySet:
+    def _holds(self, key_id: str | None) -> bool:
+        return self._keys is not None and any(key.kid == key_id for key in self._keys.keys)
+
+    def _is_due(self, key_id: str | None) -> bool:
+        if self._keys is None:
+            return True
+        lasts = _KEYS_LIFE_SECONDS if self._holds(key_id) else _KEYS_AGE_SECONDS
+        return time.monotonic() - self._read_at > lasts
+
+    def _refresh(self) -> None:
         try:
-            return self._read()
+            self._keys = self._read()
         except OSError as error:
+            if self._keys is None:
+                raise
             log.warning("keys.kept", error=str(error))
-            return known
+        finally:
+            self._read_at = time.monotonic()
 
     def _read(self) -> KeySet:
         try:
@@ -123,7 +135,7 @@ class KeySource:
     def _fetch(self) -> bytes:
         if not self._location.startswith(("http://", "https://")):
             return Path(self._location).read_bytes()
-        response = urllib3.request("GET", self._location, timeout=3.0, retries=2)
+        response = urllib3.request("GET", self._location, timeout=3.0, retries=1)
         if response.status != 200:
             raise OSError(f"{self._location} answers {response.status}")
         return response.data

@@ -35,7 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.orm import Session, mapped_column, sessionmaker
 from sqlalchemy.types import TypeEngine
 
@@ -175,6 +175,19 @@ def _configure_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
+POSTGRES_PATIENCE: dict[str, Any] = {
+    "connect_timeout": 5,  # seconds
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 10_000,  # milliseconds
+}
+"""When a connection is taken for lost: a host that is gone says nothing, and would be waited for.
+
+Parameters of libpq, for whoever connects.
+"""
+
+
 def _configure_postgres(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _on_connect(connection: psycopg.Connection, _record: object) -> None:
@@ -182,6 +195,20 @@ def _configure_postgres(engine: Engine) -> None:
         connection.adapters.register_loader("uuid", TextLoader)
 
     event.listen(engine, "do_executemany", _insert_by_copy)
+    event.listen(engine, "handle_error", _keep_first_line)
+
+
+_QUOTED = re.compile(r'"[^"]*"')
+
+
+def _keep_first_line(context: ExceptionContext) -> None:
+    """Leave out the values of the row that an error is about: they may be personal."""
+    for error in (context.original_exception, context.sqlalchemy_exception):
+        if error is not None and error.args:
+            told = str(error.args[0]).partition("\n")[0]
+            if isinstance(context.original_exception, psycopg.DataError):
+                told = _QUOTED.sub('"..."', told)
+            error.args = (told, *error.args[1:])
 
 
 _LEAST_TO_COPY = 50
@@ -217,8 +244,13 @@ def _json_text(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-_JSON: dict[str, Any] = {"json_serializer": _json_text, "json_deserializer": orjson.loads}
-"""Several times as fast as Python's own, which are what SQLAlchemy takes."""
+_OPTIONS: dict[str, Any] = {
+    # Several times as fast as Python's own, which are what SQLAlchemy takes.
+    "json_serializer": _json_text,
+    "json_deserializer": orjson.loads,
+    # Logs, and the reasons that events are parked for, hold no personal data.
+    "hide_parameters": True,
+}
 
 
 def make_engine(url: str, pool_size: int = 10) -> Engine:
@@ -227,7 +259,7 @@ def make_engine(url: str, pool_size: int = 10) -> Engine:
     :param pool_size: connections kept; at least the number of threads that use the engine.
     """
     if url.startswith("sqlite"):
-        engine = create_engine(url, pool_size=pool_size, max_overflow=10, **_JSON)
+        engine = create_engine(url, pool_size=pool_size, max_overflow=10, **_OPTIONS)
         _configure_sqlite(engine)
         return engine
     engine = create_engine(
@@ -237,8 +269,8 @@ def make_engine(url: str, pool_size: int = 10) -> Engine:
         pool_pre_ping=True,
         pool_recycle=1800,
         # The planner may take a short query for a long one, and compiling it takes 0.1 s.
-        connect_args={"options": "-c jit=off"},
-        **_JSON,
+        connect_args={"options": "-c jit=off", **POSTGRES_PATIENCE},
+        **_OPTIONS,
     )
     _configure_postgres(engine)
     return engine

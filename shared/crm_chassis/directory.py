@@ -106,6 +106,15 @@ def teams_of(session: Session, user_ids: Iterable[str | None]) -> dict[str, str 
     return dict(rows.tuples().all())
 
 
+def active_users(session: Session, user_ids: Iterable[str]) -> dict[str, str | None]:
+    """The team of each of these users who may be given something to do."""
+    columns = users.c
+    active = select(columns.id, columns.team_id).where(
+        columns.id.in_(set(user_ids)), columns.active
+    )
+    return dict(session.execute(active).tuples().all())
+
+
 def find(session: Session, table: FromClause, names: Iterable[str]) -> dict[str, str]:
     """Ids of a table's rows by external id or, where that is not one, by exact name.
 

@@ -8,6 +8,8 @@ from typing import Protocol
 import psycopg
 import structlog
 
+from crm_chassis.database import POSTGRES_PATIENCE
+
 log = structlog.get_logger(__name__)
 _CHANNEL = "crm_outbox"
 
@@ -78,7 +80,7 @@ class PostgresDoorbell:
             self._due.clear()
             try:
                 if connection is None:
-                    connection = psycopg.connect(self._url, autocommit=True)
+                    connection = psycopg.connect(self._url, autocommit=True, **POSTGRES_PATIENCE)
                 connection.execute(f"NOTIFY {_CHANNEL}")
             except psycopg.Error as error:
                 # The relay's own poll delivers what this ring would have.
@@ -90,7 +92,7 @@ class PostgresDoorbell:
     def wait(self, timeout: float) -> None:
         try:
             if self._listener is None:
-                self._listener = psycopg.connect(self._url, autocommit=True)
+                self._listener = psycopg.connect(self._url, autocommit=True, **POSTGRES_PATIENCE)
                 self._listener.execute(f"LISTEN {_CHANNEL}")
                 return  # what was committed before the LISTEN took hold is read at once
             for _ in self._listener.notifies(timeout=timeout, stop_after=1):

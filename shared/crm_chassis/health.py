@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked by machines, again and again; they are not requests that anybody waits for."""
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def method_label(method: str) -> str:
+    """A request's method as metrics have it: one of a few, whatever a client makes up."""
+    return method if method in _METHODS else "OTHER"
+
 
 def register(app: Flask, service: Service) -> None:
     """Add the three endpoints, which need no token, and count the requests."""
@@ -58,6 +65,7 @@ def register(app: Flask, service: Service) -> None:
     @app.after_request
     def _count(response: Response) -> Response:
         route = request.url_rule.rule if request.url_rule else "unmatched"
-        requests.labels(request.method, route, response.status_code).inc()
-        seconds.labels(request.method, route).observe(time.perf_counter() - g.started)
+        method = method_label(request.method)
+        requests.labels(method, route, response.status_code).inc()
+        seconds.labels(method, route).observe(time.perf_counter() - g.started)
         return response

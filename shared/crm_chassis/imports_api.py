@@ -108,6 +108,11 @@ def imports_blueprint(importers: Sequence[Importer]) -> Blueprint:
             raise invalid(("resource", f"Can be: {', '.join(sorted(by_resource))}."))
         return by_resource[resource]
 
+    def require_all(importer: Importer) -> None:
+        """A file may name any record, so a narrower scope could not be kept."""
+        if require(importer.permission) != "all":
+            raise forbidden(f"{importer.permission} for all records")
+
     def own_job(session: Session, job_id: str) -> Any:
         principal = current_principal()
         job = session.execute(select(import_jobs).where(import_jobs.c.id == job_id)).one_or_none()
@@ -123,9 +128,7 @@ def imports_blueprint(importers: Sequence[Importer]) -> Blueprint:
         def post(self, new: dict[str, Any], session: Session) -> Any:
             """Open an import job."""
             importer = importer_of(new["resource"])
-            if require(importer.permission) != "all":
-                # A file may name any record, so a narrower scope could not be kept.
-                raise forbidden(f"{importer.permission} for all records")
+            require_all(importer)
             mapping = FieldMapping(new["key"], new["columns"], new["constants"], new["values"])
             principal = current_principal()
             job_id = open_job(
@@ -150,7 +153,14 @@ def imports_blueprint(importers: Sequence[Importer]) -> Blueprint:
             request.max_content_length = _MAX_FILE_BYTES
             with database.reading() as session:
                 job = own_job(session, str(job_id))
-            take_file(database, job, request.stream, format_of(request.mimetype, job.filename))
+            require_all(importer_of(job.resource))  # rights may have been taken away since
+            take_file(
+                database,
+                current_principal(),
+                job,
+                request.stream,
+                format_of(request.mimetype, job.filename),
+            )
             with database.reading() as session:
                 return own_job(session, job.id)
 

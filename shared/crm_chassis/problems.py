@@ -10,7 +10,14 @@ import orjson
 import structlog
 from flask import Flask, Response, request
 from opentelemetry import trace
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
@@ -124,12 +131,16 @@ def from_database(error: DBAPIError) -> Problem:
     if isinstance(error, DataError):
         return _unstorable(error.orig)
     if isinstance(error, OperationalError):
-        log.warning("database.away", error=str(error.orig))
-        return Problem(
-            503, "database-away", "The database cannot be reached.", headers={"Retry-After": "2"}
-        )
+        return _away(error)
     log.error("request.failed", exc_info=error)
     return Problem(500, "internal", "The request failed; the fault is logged.")
+
+
+def _away(error: SQLAlchemyError) -> Problem:
+    log.warning("database.away", error=str(error))
+    return Problem(
+        503, "database-away", "The database cannot be reached.", headers={"Retry-After": "2"}
+    )
 
 
 def _unstorable(error: BaseException | None) -> Problem:
@@ -155,6 +166,10 @@ def register(app: Flask) -> None:
     @app.errorhandler(DBAPIError)
     def _database(error: DBAPIError) -> Response:
         return respond(from_database(error))
+
+    @app.errorhandler(PoolTimeout)
+    def _no_connection(error: PoolTimeout) -> Response:
+        return respond(_away(error))
 
     @app.errorhandler(OverflowError)
     def _too_large(error: OverflowError) -> Response:

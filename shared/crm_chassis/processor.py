@@ -14,6 +14,7 @@ from datetime import datetime
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from crm_chassis import inbox
@@ -34,7 +35,7 @@ It may be given many at once. Raising :class:`~crm_chassis.events.Refused` parks
 """
 Subscriptions = Mapping[str, Handler]
 
-TRANSIENT = (OperationalError, InterfaceError, BrokerAway)
+TRANSIENT = (OperationalError, InterfaceError, PoolTimeout, BrokerAway)
 """Faults that pass: nothing is parked for them."""
 
 _EVENTS = (1, 5, 10, 50, 100, 500, 1000, 2000, 5000)

@@ -9,7 +9,7 @@ import psycopg
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from crm_chassis import outbox
 from crm_chassis.broker import Broker, BrokerAway, Message, Publisher
@@ -75,7 +75,7 @@ class Relay:
                         stop.wait(_POLL_SECONDS)
                         continue
                     self._drain_until(stop, connection)
-            except (BrokerAway, DBAPIError, psycopg.Error, OSError) as error:
+            except (BrokerAway, SQLAlchemyError, psycopg.Error, OSError) as error:
                 log.warning("relay.waiting", error=str(error))
                 self._standing_by = False
                 self._disconnect()

@@ -90,9 +90,9 @@ def kept_by_all(settings: Settings, *, on_sqlite: bool, archives: bool) -> list[
         ),
     ]
     if on_sqlite:  # PostgreSQL drops whole months
-        kept.append(
-            older_than(timedelta(days=settings.event_log_days), event_log, event_log.c.recorded_at)
-        )
+        confirmed = event_log.c.event_id.not_in(select(outbox.outbox.c.event_id))
+        age = timedelta(days=settings.event_log_days)
+        kept.append(older_than(age, event_log, event_log.c.recorded_at, confirmed))
     if not archives:
         kept.append(older_than(timedelta(days=settings.inbox_days), inbox, inbox.c.received_at))
     return kept

@@ -15,7 +15,7 @@ from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 from prometheus_client import CollectorRegistry, Gauge
 from sqlalchemy import MetaData, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from crm_chassis import cli, directory, draining, health, phones, problems
 from crm_chassis.administration_api import acts_blueprint
@@ -250,7 +250,7 @@ class Service:
         try:
             with self.database.engine.connect() as connection:
                 connection.execute(text("SELECT 1"))
-        except DBAPIError:
+        except SQLAlchemyError:
             return False
         return True
 

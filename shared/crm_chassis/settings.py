@@ -81,7 +81,6 @@ class Settings:
     """Days a parked event is kept after it was redriven or discarded."""
     administrative_act_days: int = 1095
     """Days it is kept who administered what."""
-    """Hours an Idempotency-Key is remembered with its answer."""
     attachments_url: str = ""
     """Where attachments are kept: a bucket, ``https://key:secret@s3.example.com/bucket/prefix``."""
     attachments_dir: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Container
 from datetime import date, datetime
 from functools import wraps
@@ -146,6 +147,9 @@ def versioned(session: Session, entity: A) -> tuple[A, dict[str, str]]:
     return entity, {"ETag": f'"{entity.version}"'}
 
 
+_VERSION = re.compile(r"[0-9]{1,18}")
+
+
 def expected_version() -> int:
     """The version the client has seen, from ``If-Match``.
 
@@ -155,7 +159,7 @@ def expected_version() -> int:
     if header is None:
         raise Problem(428, "version-missing", "Send If-Match with the ETag you have seen.")
     tag = header.strip().removeprefix("W/").strip('"')
-    if not tag.isdigit():
+    if not _VERSION.fullmatch(tag):
         raise stale()
     return int(tag)
 

@@ -23,6 +23,9 @@ from xml.parsers import expat
 
 CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
+LONGEST_CELL = 100_000
+"""Characters of a cell's text, several times what Excel takes."""
+
 _BLOCK_BYTES = 64_000
 _MOST_BYTES = 8_000_000_000
 """Of XML, unpacked: several times what the largest sheet has."""
@@ -164,6 +167,8 @@ class _Parser:
 
     def _on_text(self, text: str) -> None:
         self.text += text
+        if len(self.text) > LONGEST_CELL:
+            raise BadWorkbook(f"A cell has more than {LONGEST_CELL:,} characters.")
 
 
 def _refuse_doctype(*_declaration: object) -> None:

@@ -1,8 +1,11 @@
-"""Many rows written at once are those that were given, however they get there."""
+"""Rows are stored as given, and what goes wrong is told in time and without what is in them."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -23,9 +26,9 @@ from sqlalchemy import (
     insert,
     select,
 )
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
-from crm_chassis.database import Json, Money, UTCDateTime, make_engine, new_id
+from crm_chassis.database import POSTGRES_PATIENCE, Json, Money, UTCDateTime, make_engine, new_id
 
 things = Table(
     "things",
@@ -47,6 +50,15 @@ _TEXTS = ("", "tab\tnew\nline\\.", "\\N", "明光 'quoted' \"twice\"", "a,b;c", 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     engine = make_engine(database_url)
+    things.metadata.create_all(engine)
+    yield engine
+    things.metadata.drop_all(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def postgres_engine(postgres_url: str) -> Iterator[Engine]:
+    engine = make_engine(postgres_url)
     things.metadata.create_all(engine)
     yield engine
     things.metadata.drop_all(engine)
@@ -90,3 +102,27 @@ def test_a_row_that_is_there_breaks_all_of_them(engine: Engine) -> None:
         connection.execute(insert(things), [*given, given[0]])
     with engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(things)) == 0
+
+
+@pytest.mark.parametrize("column", ["id", "number"])
+def test_an_error_does_not_tell_what_is_in_the_row(postgres_engine: Engine, column: str) -> None:
+    secret = {"id": new_id(), "text": "jane@example.com"}
+    broken = {"number": "138-0000-0000"} if column == "number" else {}
+    with postgres_engine.begin() as connection:
+        connection.execute(insert(things), secret)
+    with (
+        pytest.raises((IntegrityError, DataError)) as caught,
+        postgres_engine.begin() as connection,
+    ):
+        connection.execute(insert(things), {**secret, **broken})
+    assert secret["id"] not in str(caught.value)
+    assert "jane" not in str(caught.value)
+    assert "0000" not in str(caught.value)
+
+
+def test_a_host_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(POSTGRES_PATIENCE, "connect_timeout", 2)  # the least that libpq takes
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        engine = make_engine(f"postgresql+psycopg://x:x@127.0.0.1:{silent.getsockname()[1]}/x")
+        with ThreadPoolExecutor(1) as pool, pytest.raises(OperationalError):
+            pool.submit(engine.connect).result(timeout=30)

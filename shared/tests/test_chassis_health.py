@@ -285,6 +285,14 @@ class TestMetrics:
         assert found["crm_requests_total,GET,unmatched,404"] == 1
         assert not any(note_id in name or "nothing" in name for name in found)
 
+    def test_methods_that_clients_make_up_are_counted_as_one(self, make_service):
+        notes = make_service("notes")
+        for method in ("BREW", "STEAL"):
+            notes.as_user().call(method, "/v1/notes")
+        found = metrics(notes.app)
+        assert found["crm_requests_total,OTHER,unmatched,405"] == 2
+        assert not any("BREW" in name for name in found)
+
     def test_without_a_database_the_other_figures_are_still_told(
         self, make_service: Callable[..., Harness], postgres_url, cable
     ):

@@ -205,6 +205,31 @@ class TestFiles:
         job.upload(HEADER + rows(2), status=409)
         assert stored(notes) == {"k0": "title 0"}
 
+    def test_of_two_files_sent_at_once_the_later_one_is_taken_whole(self, notes):
+        """The second one arrives while the first is being read."""
+        job = Job(notes)
+
+        class Interrupted(io.BytesIO):
+            later_sent = False
+
+            def readinto(self, buffer: Any) -> int:
+                if self.tell() > 0 and not self.later_sent:
+                    self.later_sent = True
+                    job.upload(HEADER + rows(3, first=50_000))
+                return super().readinto(buffer)
+
+        earlier = (HEADER + rows(CHUNK_ROWS * 30)).encode()
+        answer = job.user.put(
+            f"{job.path}/content",
+            input_stream=Interrupted(earlier),
+            content_length=len(earlier),
+            content_type="text/csv",
+        )
+        assert answer.status_code == 409
+        state = job.run()
+        assert (state["rows_total"], counts(state)) == (3, (3, 0, 0, 0))
+        assert set(stored(notes)) == {"k50000", "k50001", "k50002"}
+
     def test_a_body_larger_than_other_requests_may_be(self, notes):
         job = Job(notes)
         filler = "x" * 50_000
@@ -251,6 +276,13 @@ class TestMappings:
         body = {"resource": "notes", "columns": COLUMNS}
         for grants in ({"notes.notes.read": "all"}, {"notes.notes.*": "team"}):
             assert notes.as_user(grants).post("/v1/imports", json=body).status_code == 403
+
+    def test_a_right_taken_away_before_the_file_is_sent_counts(self, notes):
+        job = Job(notes)
+        job.user = notes.as_user({"notes.notes.read": "all"}, user_id=job.user.id)
+        job.upload(HEADER + rows(1), status=403)
+        job.user = notes.as_user({"notes.notes.write": "all"}, user_id=job.user.id)
+        job.upload(HEADER + rows(1))
 
     def test_a_job_is_its_owners_alone(self, make_service):
         notes = make_service("notes")

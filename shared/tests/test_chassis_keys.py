@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import orjson
@@ -79,6 +81,27 @@ def test_while_the_keys_cannot_be_read_the_known_ones_stay_good(published, clock
     assert published.known("first") == {"first"}, "it does not ask again and again"
     clock.now += 2
     assert published.known("first") == {"next"}
+
+
+def test_nobody_who_knows_the_key_waits_for_the_one_who_reads(published, clock, monkeypatch):
+    reading, answered = threading.Event(), threading.Event()
+    read = published.source._read
+
+    def slowly() -> KeySet:
+        reading.set()
+        assert answered.wait(10)
+        return read()
+
+    monkeypatch.setattr(published.source, "_read", slowly)
+    clock.now += 121
+    with ThreadPoolExecutor(2) as pool:
+        reader = pool.submit(published.known, "first")
+        assert reading.wait(10)
+        try:
+            assert pool.submit(published.known, "first").result(timeout=10) == {"first"}
+        finally:
+            answered.set()
+        assert reader.result() == {"first"}
 
 
 def test_without_any_key_it_says_so(tmp_path):

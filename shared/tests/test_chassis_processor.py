@@ -15,8 +15,9 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError
 
 from crm_chassis import inbox
-from crm_chassis.broker import Delivery, Message
+from crm_chassis.broker import Delivery, Message, topology
 from crm_chassis.broker.embedded import EmbeddedBroker
+from crm_chassis.broker.rabbitmq import RabbitMQ
 from crm_chassis.consumer import Consumer
 from crm_chassis.database import new_id
 from crm_chassis.events import Event, Refused
@@ -311,6 +312,31 @@ class TestTransientFaults:
 
 
 class TestConsumer:
+    def test_a_long_outage_of_the_database_makes_no_dead_letter(
+        self, make_service, rabbitmq_accounts, handler, wait_for, monkeypatch
+    ):
+        monkeypatch.setattr("crm_chassis.consumer._BACK_OFF_SECONDS", (0.01,))
+        library = make_service("library", subscriptions={WRITTEN: handler.on_note})
+        events = [written("one"), written("two")]
+        attempts = topology.DELIVERY_LIMIT * 2
+        handler.faults[events[0].id] = TestTransientFaults.FAULT
+        handler.heals_after[events[0].id] = attempts
+        with closing(RabbitMQ("notes", rabbitmq_accounts["notes"]).publisher()) as publisher:
+            publisher.publish([Message(e.id, e.type, e.encode()) for e in events])
+        broker = RabbitMQ("library", rabbitmq_accounts["library"])
+        consumer = Consumer(broker, library.service.processor, 100)
+        stop = threading.Event()
+        thread = threading.Thread(target=consumer.run, args=(stop,))
+        thread.start()
+        try:
+            wait_for(lambda: applied(library) == ["one", "two"])
+        finally:
+            stop.set()
+            thread.join()
+        assert handler.heals_after[events[0].id] == 0
+        with closing(broker.dead_letters(prefetch=1)) as dead:
+            assert dead.receive(1, timeout=0.2) == []
+
     def test_a_batch_that_broke_the_consumer_is_not_acknowledged_by_the_next(
         self, library, handler, exchanges
     ):

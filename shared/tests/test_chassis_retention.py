@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from notes_service import WRITTEN, write
-from sqlalchemy import Table, func, insert, select, text
+from sqlalchemy import Table, func, insert, select, text, update
 
 from crm_chassis.administration import administrative_acts, record_act
 from crm_chassis.database import new_id, utc_now
@@ -155,6 +155,17 @@ def test_what_is_not_settled_stays_whatever_its_age(notes):
             },
         )
     assert notes.service.retention.run() == {}
+
+
+def test_an_event_that_the_broker_has_not_confirmed_stays_however_old_it_is(make_service):
+    notes = make_service("notes")
+    with notes.service.database.transaction() as session:
+        write(session, {"title": "waits"})
+    with notes.service.database.transaction() as session:
+        session.execute(update(event_log).values(recorded_at=YEARS_AGO))
+        session.execute(update(outbox).values(recorded_at=YEARS_AGO))
+    notes.service.retention.run()
+    assert count(notes, event_log) == 1
 
 
 def test_imports_go_with_all_that_is_theirs(notes, monkeypatch):

@@ -61,6 +61,12 @@ class Company:
         data = {"id": self.user[name], "name": name, "team_id": team_id, "active": True}
         self.notes.deliver(event("crm.gateway.user.changed.v1", data, sequence=self._sequence))
 
+    def leave(self, name: str) -> None:
+        """Tell that a user does not work here any more."""
+        self._sequence += 1
+        data = {"id": self.user[name], "name": name, "team_id": None, "active": False}
+        self.notes.deliver(event("crm.gateway.user.changed.v1", data, sequence=self._sequence))
+
     def member(self, name: str, scope: str) -> Caller:
         return self.notes.as_user(
             {"notes.notes.*": scope}, self.team.get(name), user_id=self.user[name]
@@ -171,6 +177,13 @@ class TestAssigning:
             "/v1/notes", json={"title": "given", "owner_id": company.user["loner"]}
         )
         assert (answer.status_code, answer.json["team_id"]) == (201, company.team["north"])
+
+    def test_nothing_is_given_to_somebody_who_has_left(self, company):
+        company.leave("south")
+        answer = company.notes.as_user().post(
+            "/v1/notes", json={"title": "given", "owner_id": company.user["south"]}
+        )
+        assert problem_fields(answer) == ["owner_id"]
 
     def test_to_somebody_nobody_has_told_of(self, company):
         answer = company.notes.as_user().post(

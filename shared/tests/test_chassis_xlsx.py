@@ -174,6 +174,10 @@ def test_a_formula_is_read_as_its_last_result() -> None:
         pytest.param({_SHEET: b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'}, id="entities"),
         pytest.param({_SHEET: sheet_of(b'<c r="ZZZZZ1"><v>1</v></c>')}, id="far column"),
         pytest.param({_SHEET: sheet_of(b'<c t="s"><v>99</v></c>')}, id="unknown text"),
+        pytest.param(
+            {_SHEET: sheet_of(b'<c t="inlineStr"><is><t>' + b"x" * 200_000 + b"</t></is></c>")},
+            id="text without end",
+        ),
     ],
 )
 def test_a_damaged_workbook_is_told_of(changes: dict[str, bytes | None]) -> None:

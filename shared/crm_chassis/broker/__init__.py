@@ -70,6 +70,12 @@ class Subscription(Protocol):
         :raises BrokerAway: when the connection is lost; they will be delivered again.
         """
 
+    def keep_alive(self, seconds: float) -> None:
+        """Hand out nothing for so long, and keep the connection.
+
+        :raises BrokerAway: when it is lost.
+        """
+
     def close(self) -> None: ...
 
 

@@ -178,6 +178,9 @@ class _Subscription:
         self._unsettled.difference_update(ids)
         self._exchanges.acknowledged(self._queue, ids)
 
+    def keep_alive(self, seconds: float) -> None:
+        self._inner.keep_alive(seconds)
+
     def close(self) -> None:
         self._unsettled.update(self._inner.undelivered())
         self._inner.close()

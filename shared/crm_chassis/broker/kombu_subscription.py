@@ -69,6 +69,16 @@ class KombuSubscription:
         except self._faults as error:
             raise BrokerAway(f"connection lost: {error}") from error
 
+    def keep_alive(self, seconds: float) -> None:
+        deadline = monotonic() + seconds
+        try:
+            while (left := deadline - monotonic()) > 0:
+                with suppress(TimeoutError):
+                    self._connection.drain_events(timeout=min(left, _SLICE_SECONDS))
+                self._connection.heartbeat_check()
+        except self._faults as error:
+            raise BrokerAway(f"connection lost: {error}") from error
+
     def undelivered(self) -> list[str]:
         """Ids of what the transport has pushed and :meth:`receive` has not handed out."""
         return [_delivery(message).id for message in self._received]

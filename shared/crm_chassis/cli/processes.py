@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -41,7 +42,11 @@ class _QuietHandler(WSGIRequestHandler):
         """Probes are not worth a line."""
 
 
-class _ProbeServer(WSGIServer):
+class _ProbeServer(ThreadingMixIn, WSGIServer):
+    """A thread a probe: one that waits for the database keeps none waiting that does not."""
+
+    daemon_threads = True
+
     def handle_error(self, *_args: Any) -> None:
         """A prober that hangs up is not a fault."""
 

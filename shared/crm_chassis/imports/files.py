@@ -15,7 +15,6 @@ from crm_chassis.xlsx_writer import Cell, workbook
 CSV = "text/csv"
 XLSX = xlsx_reader.CONTENT_TYPE
 
-_LONGEST_CELL = 100_000
 _FLUSH_CHARACTERS = 64_000
 _GUARD = "'"
 _FORMULA = re.compile(rf"{_GUARD}*(?:[=@\t\r]|[+-](?![\d\s.,;:()/+-]*\Z))")
@@ -103,7 +102,7 @@ def _with_header(
 
 
 def _csv_rows(stream: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
-    csv.field_size_limit(_LONGEST_CELL)
+    csv.field_size_limit(xlsx_reader.LONGEST_CELL)
     reader = csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline=""), strict=True)
     number = 0
     try:

@@ -66,6 +66,7 @@ import_jobs = Table(
     Column("failed", Integer, nullable=False),
     Column("detail", Text),
     Column("started_at", UTCDateTime, nullable=False),
+    Column("upload", Uuid(as_uuid=False)),  # the file that is taken now, of those sent for the job
     Index("import_jobs_state", "state", "started_at"),
 )
 
@@ -148,28 +149,35 @@ def open_job(
     return job_id
 
 
-def take_file(database: Database, job: Row[Any], stream: IO[bytes], file_format: str) -> None:
+def take_file(
+    database: Database, principal: Principal, job: Row[Any], stream: IO[bytes], file_format: str
+) -> None:
     """Take a job's file, in place of one that was sent before, and queue the job.
 
     A text is read as it comes, a workbook by the worker: it has to be there whole, and takes longer
     than a request may.
 
-    :raises Problem: 422 for a bad text; the job then waits for another file.
+    :param principal: who sends it, and whose rights it is applied with.
+    :raises Problem: 422 for a bad text; the job then waits for another file. 409 when the job has
+        its file, or another one is sent for it since.
     """
+    upload = new_id()
     with database.transaction() as session:
-        _require_state(session, job.id, "uploading")
+        _lock_waiting(session, job.id)
         drop_rows(session, job.id)
+        _set(session, job.id, upload=upload)
     total = 0
     if file_format == XLSX:
-        _store_file(database, job.id, stream)
+        _store_file(database, job.id, upload, stream)
     else:
         for number, chunk in enumerate(_chunks(read_csv(stream, _columns(job)))):
             with database.transaction() as session:
+                _lock_waiting(session, job.id, upload)
                 _store_chunk(session, job, number, *chunk)
             total += len(chunk[1])
     with database.transaction() as session:
-        _require_state(session, job.id, "uploading")
-        _set(session, job.id, state="queued", rows_total=total)
+        _lock_waiting(session, job.id, upload)
+        _set(session, job.id, state="queued", rows_total=total, principal=asdict(principal))
 
 
 def read_workbook(session: Session, job: Row[Any]) -> bool:
@@ -197,12 +205,13 @@ def read_workbook(session: Session, job: Row[Any]) -> bool:
     return True
 
 
-def _store_file(database: Database, job_id: str, stream: IO[bytes]) -> None:
+def _store_file(database: Database, job_id: str, upload: str, stream: IO[bytes]) -> None:
     for number in count():
         piece = stream.read(_PIECE_BYTES)
         if not piece:
             return
         with database.transaction() as session:
+            _lock_waiting(session, job_id, upload)
             session.execute(
                 insert(import_files), {"job_id": job_id, "number": number, "content": piece}
             )
@@ -293,14 +302,21 @@ def _names(
             yield {"job_id": job.id, "hash": digest, "row": number}
 
 
-def _require_state(session: Session, job_id: str, state: str) -> None:
-    found = session.scalar(
-        select(import_jobs.c.state).where(import_jobs.c.id == job_id).with_for_update()
-    )
-    if found is None:
+def _lock_waiting(session: Session, job_id: str, upload: str | None = None) -> None:
+    """Lock a job that waits for its file.
+
+    :param upload: the one that is taken, where it has begun.
+    """
+    columns = import_jobs.c
+    job = session.execute(
+        select(columns.state, columns.upload).where(columns.id == job_id).with_for_update()
+    ).one_or_none()
+    if job is None:
         raise not_found("import")
-    if found != state:
-        raise conflict(f"The import is {found}.")
+    if job.state != "uploading":
+        raise conflict(f"The import is {job.state}.")
+    if upload is not None and job.upload != upload:
+        raise conflict("Another file is sent for this import.")
 
 
 def _chunks(rows: Iterable[NumberedRow]) -> Iterator[tuple[int, list[dict[str, str]]]]:
