@@ -17,12 +17,13 @@ from bench.figures import Figure, Run, Target, Yardstick, median
 from bench.history import Company
 from bench.services import service_on
 from crm_chassis.broker import Message
-from crm_chassis.broker.topology import EXCHANGE, queue_name
+from crm_chassis.broker.topology import queue_name
 from crm_chassis.database import Database, utc_now
-from crm_chassis.events import CONTENT_TYPE, Event
+from crm_chassis.events import Event
 from crm_chassis.outbox import enqueue, event_log
 from crm_chassis.service import Service
 from crm_chassis.testing_harness import Signer
+from crm_contracts.asyncapi import CONTENT_TYPE, EXCHANGE
 from crm_sales.app import create_app
 
 _WINDOW = 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,6 +19,15 @@ class Origin:
 
     actor: str
     correlation_id: str | None = None
+
+
+def correlation_id_of(header: str) -> str:
+    """The correlation id of a request: the one it was given, if that can be kept, or a new one.
+
+    :param header: ``X-Correlation-ID``; empty where there is none.
+    """
+    kept = 0 < len(header) <= 64 and header.isprintable()
+    return header if kept else secrets.token_hex(16)
 
 
 _origin: ContextVar[Origin | None] = ContextVar("crm_origin", default=None)

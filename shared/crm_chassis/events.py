@@ -10,7 +10,6 @@ from uuid import UUID
 
 import orjson
 
-CONTENT_TYPE = "application/cloudevents+json"
 _TEXTS = (
     "id",
     "type",
@@ -37,6 +36,16 @@ class MalformedEvent(ValueError):
 
 class Refused(Exception):
     """Raised by a handler that will never accept an event: it is parked with this reason."""
+
+
+def producer_of(event_type: str) -> str:
+    """Who makes events of a type: ``sales`` for ``crm.sales.order.paid.v1``."""
+    return event_type.split(".")[1]
+
+
+def noun_of(event_type: str) -> str:
+    """What they are about: ``order`` for ``crm.sales.order.paid.v1``."""
+    return event_type.split(".")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +115,8 @@ class Voided:
 
     @property
     def noun(self) -> str:
-        """What it is about: ``order`` for ``crm.sales.order.paid.v1``."""
-        return self.type.split(".")[2]
+        """What it is about."""
+        return noun_of(self.type)
 
 
 def decode(body: bytes | str) -> Event:

@@ -22,7 +22,7 @@ from crm_chassis.broker import BrokerAway, Delivery
 from crm_chassis.broker.topology import DELIVERY_LIMIT
 from crm_chassis.context import Origin, acting
 from crm_chassis.database import Database, utc_now
-from crm_chassis.events import Event, MalformedEvent, Refused, decode, is_voiding
+from crm_chassis.events import Event, MalformedEvent, Refused, decode, is_voiding, producer_of
 from crm_chassis.telemetry import Telemetry
 from crm_contracts.catalogue import Catalogue, UnknownEventType
 
@@ -151,7 +151,7 @@ class Processor:
         now = utc_now()
         times: dict[str, list[datetime]] = {}
         for event in events:
-            times.setdefault(event.type.split(".", 2)[1], []).append(event.time)
+            times.setdefault(producer_of(event.type), []).append(event.time)
         for producer, recorded in times.items():
             self._lag.labels(producer).observe((now - min(recorded)).total_seconds())
             self._newest.labels(producer).set(max(recorded).timestamp())

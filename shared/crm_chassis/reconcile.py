@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 
 from crm_chassis.administration import record_act
 from crm_chassis.database import Database, new_id
-from crm_chassis.events import Event, decode
+from crm_chassis.events import Event, decode, noun_of
 from crm_chassis.inbox import inbox
 from crm_chassis.numbering import Numbering, skip
 from crm_chassis.outbox import event_log, record
@@ -70,8 +70,8 @@ class Seen:
 
     @property
     def noun(self) -> str:
-        """What it is about: ``order`` for ``crm.sales.order.paid.v1``."""
-        return self.type.split(".")[2]
+        """What it is about."""
+        return noun_of(self.type)
 
 
 def first_id(since: datetime) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -26,6 +25,7 @@ from crm_chassis.broker import Broker
 from crm_chassis.broker.embedded import EmbeddedBroker, Exchanges
 from crm_chassis.broker.rabbitmq import RabbitMQ
 from crm_chassis.consumer import Consumer
+from crm_chassis.context import correlation_id_of
 from crm_chassis.contracts_api import contracts_blueprint
 from crm_chassis.custom_fields import CustomResource, Declarations
 from crm_chassis.custom_fields.api import custom_fields_blueprint
@@ -370,10 +370,7 @@ def _mark_requests(app: Flask, service: Service) -> None:
     @app.before_request
     def _before() -> None:
         g.service = service
-        given = request.headers.get("X-Correlation-ID", "")
-        g.correlation_id = (
-            given if 0 < len(given) <= 64 and given.isprintable() else secrets.token_hex(16)
-        )
+        g.correlation_id = correlation_id_of(request.headers.get("X-Correlation-ID", ""))
         structlog.contextvars.bind_contextvars(correlation_id=g.correlation_id)
 
     @app.after_request

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from crm_chassis.broker.topology import EXCHANGE
+from crm_contracts.asyncapi import EXCHANGE
 
 
 class BrokerAway(Exception):

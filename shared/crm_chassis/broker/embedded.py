@@ -19,7 +19,6 @@ from kombu.transport.virtual import BrokerState
 from crm_chassis.broker import BrokerAway, Delivery, Message, Publisher, Subscription
 from crm_chassis.broker.kombu_subscription import KombuSubscription
 from crm_chassis.broker.topology import (
-    EXCHANGE,
     REPLAYS,
     queue_name,
     queues_of,
@@ -27,7 +26,7 @@ from crm_chassis.broker.topology import (
     replays_to,
     services,
 )
-from crm_chassis.events import CONTENT_TYPE
+from crm_contracts.asyncapi import CONTENT_TYPE, EXCHANGE
 from crm_contracts.catalogue import Catalogue
 
 _PATIENCE_SECONDS = 5.0

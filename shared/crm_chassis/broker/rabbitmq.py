@@ -12,8 +12,8 @@ from pika.adapters.select_connection import SelectConnection
 
 from crm_chassis.broker import BrokerAway, Message, Publisher, Subscription
 from crm_chassis.broker.kombu_subscription import HEARTBEAT_SECONDS, KombuSubscription
-from crm_chassis.broker.topology import EXCHANGE, dead_letter_queue_name, queue_name
-from crm_chassis.events import CONTENT_TYPE
+from crm_chassis.broker.topology import dead_letter_queue_name, queue_name
+from crm_contracts.asyncapi import CONTENT_TYPE, EXCHANGE
 
 _WINDOW = 1000
 _CONFIRM_SECONDS = 30.0

@@ -16,9 +16,9 @@ from urllib.parse import unquote, urlsplit
 
 from kombu import Connection, Exchange, Queue, binding
 
+from crm_contracts.asyncapi import EXCHANGE
 from crm_contracts.catalogue import Catalogue
 
-EXCHANGE = "crm.events"
 REPLAYS = "crm.replay"
 """Takes events a second time, for one consumer alone."""
 DEAD_LETTERS = "crm.dead"
