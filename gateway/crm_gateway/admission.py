@@ -6,11 +6,13 @@ import threading
 
 from cachetools import TTLCache
 
-from crm_chassis.auth import Principal, unauthorized
+from crm_chassis.auth import Principal
 from crm_chassis.database import Database
-from crm_gateway.limits import Headers, RequestLimits
+from crm_chassis.tokens import unauthorized
+from crm_gateway.limits import RequestLimits
 from crm_gateway.sign_in.queries import principal_of
 from crm_gateway.sign_in.tokens import AccessClaims, AccessTokens
+from crm_gateway.wsgi import Headers
 
 PRINCIPAL_SECONDS = 3.0
 """A revoked session, a changed role or a locked user is noticed within so long."""

@@ -14,7 +14,8 @@ from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from crm_chassis.database import Database
-from crm_chassis.reconcile import Retold
+from crm_chassis.health import PROBES
+from crm_chassis.operations.reconcile import Retold
 from crm_chassis.service import Definition, Service, create_service
 from crm_chassis.worker import Loop, hourly
 from crm_gateway import __version__, cli, documents_api
@@ -24,8 +25,8 @@ from crm_gateway.documents import Document, Documents
 from crm_gateway.events import team_changed, user_changed
 from crm_gateway.front import Front
 from crm_gateway.limits import RequestLimits, SignInThrottle, storage_at
-from crm_gateway.parts import Gateway
 from crm_gateway.proxy import Upstream
+from crm_gateway.request_log import log_request
 from crm_gateway.roles import api as roles
 from crm_gateway.routes import ROUTES, Route
 from crm_gateway.settings import GatewaySettings
@@ -40,10 +41,9 @@ from crm_gateway.teams.models import Team
 from crm_gateway.users import api as users
 from crm_gateway.users import me
 from crm_gateway.users.models import User
+from crm_gateway.wiring import Gateway
 
-log = structlog.get_logger("crm_gateway.requests")
-
-_UNLOGGED = frozenset({"/healthz", "/readyz", "/metrics"})
+log = structlog.get_logger(__name__)
 
 
 def _rotate_keys(service: Service) -> list[Loop]:
@@ -159,18 +159,15 @@ def _guard_own_resources(app: Flask, admission: Admission) -> None:
     @app.after_request
     def _tell(response: Response) -> Response:
         response.headers.update(g.get("limits", []))
-        if request.path not in _UNLOGGED:
-            principal = g.get("principal")
-            log.info(
-                "request",
-                principal=principal.id if principal else None,
-                kind=principal.kind if principal else None,
+        if request.path not in PROBES:
+            log_request(
+                g.get("principal"),
                 method=request.method,
                 service=DEFINITION.name,
                 path=request.root_path + request.path,
                 address=request.remote_addr,
                 status=response.status_code,
-                ms=round((time.perf_counter() - g.started) * 1000, 1),
+                seconds=time.perf_counter() - g.started,
                 correlation_id=g.correlation_id,
             )
         return response

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 from flask import Flask
 
-from crm_chassis.administration import operator
 from crm_chassis.cli.options import by_option
 from crm_chassis.database import utc_now
+from crm_chassis.operations.administration import operator
 from crm_gateway.first_start import first_start
-from crm_gateway.parts import current_gateway
 from crm_gateway.sign_in.keys import CannotRotate, keys_of, state_of
+from crm_gateway.wiring import current_gateway
 
 
 def register(app: Flask) -> None:

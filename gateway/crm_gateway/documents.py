@@ -13,7 +13,7 @@ import orjson
 import structlog
 
 from crm_chassis.problems import Problem
-from crm_gateway.proxy import Upstream
+from crm_gateway.proxy import RETRY_AFTER, Upstream
 from crm_gateway.routes import Route
 
 log = structlog.get_logger(__name__)
@@ -23,6 +23,8 @@ Document = dict[str, Any]
 COMPLETE_SECONDS = 60.0
 INCOMPLETE_SECONDS = 5.0
 """How long a merged document is kept, with every service in it or without."""
+FIRST_SECONDS = 1.0
+"""How long a request waits for the first document while another one makes it."""
 
 _REFERENCE = "#/components/"
 _SIGN_IN = "/api/auth/token"
@@ -64,17 +66,29 @@ class Documents:
         self._routes = list(routes)
         self._upstreams = upstreams
         self._merged: Merged | None = None
-        self._lock = threading.Lock()
+        self._asking = threading.Lock()
 
     def merged(self) -> bytes:
         """One document of everything behind the gateway, as JSON.
 
-        A service that is away is left out, and named in ``x-unavailable``.
+        A service that is away is left out, and named in ``x-unavailable``. Only one request at a
+        time asks the services anew; the others have the last document meanwhile.
+
+        :raises Problem: 503 while there is none yet.
         """
-        with self._lock:
-            if self._merged is None or time.monotonic() > self._merged.good_until:
-                self._merged = self._merge()
-            return self._merged.body
+        last = self._merged
+        if last is not None and time.monotonic() <= last.good_until:
+            return last.body
+        if self._asking.acquire(timeout=FIRST_SECONDS if last is None else 0):
+            try:
+                if self._merged is last:
+                    self._merged = self._merge()
+            finally:
+                self._asking.release()
+        if self._merged is None:
+            detail = "The document is being made."
+            raise Problem(503, "document-away", detail, headers=RETRY_AFTER)
+        return self._merged.body
 
     def _merge(self) -> Merged:
         with ThreadPoolExecutor(len(self._routes)) as pool:

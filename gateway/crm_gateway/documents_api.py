@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 from flask_swagger_ui import get_swaggerui_blueprint
 
-from crm_gateway.parts import current_gateway
+from crm_gateway.wiring import current_gateway
 
 DOCUMENT = "/api/openapi.json"
 BROWSER = "/api/docs"

@@ -18,16 +18,16 @@ from sqlalchemy.exc import DBAPIError
 from structlog.contextvars import bound_contextvars
 
 from crm_chassis.auth import Principal
-from crm_chassis.database import new_id
+from crm_chassis.context import correlation_id_of
+from crm_chassis.health import method_label
 from crm_chassis.problems import CONTENT_TYPE, Problem, body_of, from_database
-from crm_gateway.parts import Gateway
-from crm_gateway.proxy import Answer, Body, Environ, Headers, is_clean
+from crm_gateway.proxy import Answer, Body, is_clean
+from crm_gateway.request_log import log_request
 from crm_gateway.routes import Route
+from crm_gateway.wiring import Gateway
+from crm_gateway.wsgi import Application, Environ, Headers, StartResponse
 
-log = structlog.get_logger("crm_gateway.requests")
-
-StartResponse = Callable[..., Any]
-Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+log = structlog.get_logger(__name__)
 
 SECURITY_HEADERS = (
     ("Cache-Control", "no-store"),
@@ -40,7 +40,6 @@ SECURITY_HEADERS = (
 """Sent with every answer that does not say otherwise itself."""
 
 _PATH = re.compile(r"/api/(?P<service>[^/]+)(?P<path>/v1(?:/.*)?)", re.DOTALL)
-_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
@@ -138,14 +137,13 @@ class _Visit:
         self.path: str = environ["PATH_INFO"]
         self.principal: Principal | None = None
         self.limits: Headers = []
-        stated = environ.get("HTTP_X_CORRELATION_ID", "")
-        self.correlation_id = stated if _CORRELATION_ID.fullmatch(stated) else new_id()
+        self.correlation_id = correlation_id_of(environ.get("HTTP_X_CORRELATION_ID", ""))
         parent = {
             "traceparent": environ.get("HTTP_TRACEPARENT", ""),
             "tracestate": environ.get("HTTP_TRACESTATE", ""),
         }
         self.span = tracer.start_span(
-            f"{self.method} {route.prefix}",
+            f"{method_label(self.method)} {route.prefix}",
             context=_PROPAGATOR.extract(parent),
             kind=SpanKind.SERVER,
             attributes={
@@ -160,31 +158,36 @@ class _Visit:
         own = [*self.limits, ("X-Correlation-ID", self.correlation_id)]
         names = {name.lower() for name, _ in own}
         theirs = [header for header in answer.headers if header[0].lower() not in names]
-        start_response(f"{answer.status} {answer.reason}", theirs + own)
-        if answer.stream is not None:
-            return _Watched(answer.stream, lambda: self._end(answer.status))
-        self._end(answer.status)
-        return [answer.whole or b""]
+        status, headers = f"{answer.status} {answer.reason}", theirs + own
+        if answer.stream is None:
+            self._end(answer.status)
+            start_response(status, headers)
+            return [answer.whole or b""]
+        body = _Watched(answer.stream, lambda: self._end(answer.status))
+        try:
+            start_response(status, headers)
+        except Exception:
+            body.close()  # the server will not: it was not given it
+            raise
+        return body
 
     def _end(self, status: int) -> None:
         seconds = time.perf_counter() - self.started
         self._in_progress.dec()
-        self._seconds.labels(self.route.service, self.method, status).observe(seconds)
+        method = method_label(self.method)
+        self._seconds.labels(self.route.service, method, status).observe(seconds)
         self.span.set_attribute("http.response.status_code", status)
         if status >= 500:
             self.span.set_status(StatusCode.ERROR)
         self.span.end()
-        # The path without its query: that may hold what somebody searched for.
-        log.info(
-            "request",
-            principal=self.principal.id if self.principal else None,
-            kind=self.principal.kind if self.principal else None,
+        log_request(
+            self.principal,
             method=self.method,
             service=self.route.service,
             path=self.path,
             address=self.environ.get("REMOTE_ADDR"),
             status=status,
-            ms=round(seconds * 1000, 1),
+            seconds=seconds,
             correlation_id=self.correlation_id,
         )
 
@@ -200,8 +203,10 @@ class _Watched:
         return iter(self._body)
 
     def close(self) -> None:
-        self._body.close()
-        self._ended()
+        try:
+            self._body.close()
+        finally:
+            self._ended()
 
 
 def _refusal(problem: Problem, instance: str) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import itertools
 import math
 import threading
@@ -15,13 +16,13 @@ from limits.storage import MemoryStorage, Storage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
 
 from crm_chassis.problems import Problem
-
-Headers = list[tuple[str, str]]
+from crm_gateway.wsgi import Headers
 
 FAILURES_PER_ACCOUNT = "5/minute;15/hour;50/day"
 FAILURES_PER_ADDRESS = "30/minute;200/hour"
 """The longer it fails, the longer it waits. An address may be that of a whole office."""
-
+KNOWN_SECONDS = 30 * 86_400
+"""How long an address is remembered as one that a user has signed in from."""
 
 IN_MEMORY = "memory://"
 _SWEEP_AFTER = 10_000  # counts
@@ -115,10 +116,14 @@ class SignInThrottle:
     """Attempts to sign in to one account, and failures from one address.
 
     Accounts that do not exist are counted like those that do, so that being throttled tells
-    nothing about them.
+    nothing about them. An address that the account's user has signed in from has attempts of its
+    own at it: what strangers use up elsewhere does not lock out the user there.
+
+    Addresses of IPv6 count by network of 64 bits, which is the least that anybody gets.
     """
 
     def __init__(self, storage: Storage) -> None:
+        self._storage = storage
         self._limiter = MovingWindowRateLimiter(storage)
         self._account = parse_many(FAILURES_PER_ACCOUNT)
         self._address = parse_many(FAILURES_PER_ADDRESS)
@@ -128,28 +133,48 @@ class SignInThrottle:
 
         :raises Problem: 429 when there were too many.
         """
-        for item in self._address:
-            if not self._limiter.test(item, "address", address):
-                raise self._refusal(item, "address", address)
+        self.check_address(address)
+        key = self._attempts(account, address)
         for item in self._account:
-            if not self._limiter.hit(item, "account", _hidden(account)):
-                raise self._refusal(item, "account", _hidden(account))
+            if not self._limiter.hit(item, *key):
+                raise self._refusal(item, *key)
+
+    def check_address(self, address: str) -> None:
+        """:raises Problem: 429 when there were too many failures of the address."""
+        for item in self._address:
+            if not self._limiter.test(item, "address", _network(address)):
+                raise self._refusal(item, "address", _network(address))
 
     def failed(self, account: str, address: str) -> bool:
         """Count a failure of the address.
 
         :returns: True when this failure was the last that the account may have for now.
         """
-        for item in self._address:
-            self._limiter.hit(item, "address", address)
-        return not all(
-            self._limiter.test(item, "account", _hidden(account)) for item in self._account
-        )
+        self.count_failure(address)
+        key = self._attempts(account, address)
+        return not all(self._limiter.test(item, *key) for item in self._account)
 
-    def succeeded(self, account: str) -> None:
-        """Forget the account's failures; an address with one good account stays suspect."""
+    def count_failure(self, address: str) -> None:
+        """Count a failure of the address, whosever account it was at."""
+        for item in self._address:
+            self._limiter.hit(item, "address", _network(address))
+
+    def succeeded(self, account: str, address: str) -> None:
+        """Forget the account's failures, and remember the address as one of its user's.
+
+        An address with one good account stays suspect.
+        """
+        key = self._attempts(account, address)
         for item in self._account:
-            self._limiter.clear(item, "account", _hidden(account))
+            self._limiter.clear(item, *key)
+        known = _known(account, address)
+        self._storage.clear(known)
+        self._storage.incr(known, KNOWN_SECONDS)
+
+    def _attempts(self, account: str, address: str) -> tuple[str, ...]:
+        """What attempts at an account are counted by."""
+        known = _known(account, address)
+        return ("account", known if self._storage.get(known) else _hidden(account))
 
     def _refusal(self, item: RateLimitItem, *key: str) -> Problem:
         seconds = _seconds_until(self._limiter.get_window_stats(item, *key).reset_time)
@@ -161,9 +186,23 @@ class SignInThrottle:
         )
 
 
-def _hidden(account: str) -> str:
+def _hidden(text: str) -> str:
     """Accounts are e-mail addresses, and the storage may be another one's."""
-    return hashlib.sha256(account.encode()).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _known(account: str, address: str) -> str:
+    return f"known/{_hidden(account)}/{_hidden(_network(address))}"
+
+
+def _network(address: str) -> str:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:  # a socket of this machine has none
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is None:
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return address
 
 
 def _seconds_until(moment: float) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -24,17 +25,17 @@ from urllib3.exceptions import (
 
 from crm_chassis.problems import Problem
 from crm_gateway.routes import METHODS, REQUEST_HEADERS, UPLOAD_PATH, Route
+from crm_gateway.wsgi import Environ, Headers
 
 log = structlog.get_logger(__name__)
-
-Environ = dict[str, Any]
-Headers = list[tuple[str, str]]
 
 BLOCK = 64 * 1024
 """Bytes moved at a time. A body or an answer that says it is no longer is moved whole."""
 RETRY_AFTER = {"Retry-After": "2"}
 PLACE_SECONDS = 1.0
 """How long a request waits for its turn at a service that has as many as it may have."""
+DOCUMENT_SECONDS = 5.0
+"""Longer than this for a public document of a service, and it counts as slow."""
 
 _RequestBody = bytes | Iterable[bytes] | None
 
@@ -93,8 +94,9 @@ class Upstream:
 
     :param address: base address of the service, ``http://sales:8000``.
     :param upload_bytes: the largest file that an import takes.
-    :param requests: how many it may be asked at once: fewer than the gateway has threads, so that
-        a slow service does not take them all, and the other services with them.
+    :param requests: how many may be under way at once, to the last byte of their answers: fewer
+        than the gateway has threads, so that a slow service, or slow readers of it, do not take
+        them all, and the other services with them.
     """
 
     def __init__(self, route: Route, address: str, upload_bytes: int, requests: int) -> None:
@@ -126,17 +128,18 @@ class Upstream:
             target = f"{target}?{query}"
         if not self._places.acquire(timeout=PLACE_SECONDS):
             raise self._busy()
-        try:
-            return self._answer(self._send(method, target, body, sent))
-        finally:
-            self._places.release()
+        with ExitStack() as place:
+            place.callback(self._places.release)
+            timeout = self._timeout if _is_whole(body) else self._streaming_timeout
+            return self._answer(self._send(method, target, body, sent, timeout), place)
 
     def fetch(self, path: str) -> bytes:
         """A public document of the service.
 
-        :raises Problem: 502, 503, 504 when the service does not give it.
+        :raises Problem: 502, 503, 504 when the service does not give it, or not soon.
         """
-        response = self._send("GET", self._base_path + path, None, {"Accept": "application/json"})
+        target, headers = self._base_path + path, {"Accept": "application/json"}
+        response = self._send("GET", target, None, headers, urllib3.Timeout(DOCUMENT_SECONDS))
         if response.status != HTTPStatus.OK:
             response.close()
             raise self._unusable(f"answered {response.status}")
@@ -157,10 +160,15 @@ class Upstream:
         return b"".join(blocks) if length <= BLOCK else blocks
 
     def _send(
-        self, method: str, target: str, body: _RequestBody, headers: Mapping[str, str]
+        self,
+        method: str,
+        target: str,
+        body: _RequestBody,
+        headers: Mapping[str, str],
+        timeout: urllib3.Timeout,
     ) -> urllib3.BaseHTTPResponse:
         try:
-            return self._exchange(method, target, body, headers)
+            return self._exchange(method, target, body, headers, timeout)
         except NewConnectionError as error:
             if not _is_whole(body):
                 raise self._away(error) from None
@@ -170,14 +178,19 @@ class Upstream:
                 raise self._broken(error) from None
             # The service closed a kept connection just when it was used again, or is ending.
         try:
-            return self._exchange(method, target, body, headers)
+            return self._exchange(method, target, body, headers, timeout)
         except NewConnectionError as error:
             raise self._away(error) from None
         except ProtocolError as error:
             raise self._broken(error) from None
 
     def _exchange(
-        self, method: str, target: str, body: _RequestBody, headers: Mapping[str, str]
+        self,
+        method: str,
+        target: str,
+        body: _RequestBody,
+        headers: Mapping[str, str],
+        timeout: urllib3.Timeout,
     ) -> urllib3.BaseHTTPResponse:
         """Send it once.
 
@@ -190,7 +203,7 @@ class Upstream:
                 target,
                 body=body,
                 headers=headers,
-                timeout=self._timeout if _is_whole(body) else self._streaming_timeout,
+                timeout=timeout,
                 retries=False,
                 redirect=False,
                 assert_same_host=False,
@@ -204,13 +217,14 @@ class Upstream:
         except ReadTimeoutError as error:
             raise self._slow(error) from None
 
-    def _answer(self, response: urllib3.BaseHTTPResponse) -> Answer:
+    def _answer(self, response: urllib3.BaseHTTPResponse, place: ExitStack) -> Answer:
+        """:param place: goes along with an answer that is still to be read."""
         headers = self._response_headers(response)
         reason = response.reason or HTTPStatus(response.status).phrase
         length = response.length_remaining
         if length is not None and length <= BLOCK:
             return Answer(response.status, reason, headers, whole=self._read(response))
-        return Answer(response.status, reason, headers, stream=_Stream(response))
+        return Answer(response.status, reason, headers, stream=_Stream(response, place.pop_all()))
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
         try:
@@ -283,18 +297,24 @@ class Upstream:
 
 
 class _Stream:
-    """The body of a response, block by block as it arrives."""
+    """The body of a response, block by block as it arrives.
 
-    def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
+    :param place: what the response occupies until it is closed: it is read as fast as its client
+        reads, and by one of the gateway's threads.
+    """
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, place: ExitStack) -> None:
         self._response = response
+        self._place = place
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self._response.stream(BLOCK, decode_content=False)
 
     def close(self) -> None:
         # After the last byte the connection is back in the pool already; before it, it is spoilt.
-        self._response.close()
-        self._response.release_conn()
+        with self._place:
+            self._response.close()
+            self._response.release_conn()
 
 
 def is_clean(path: str) -> bool:

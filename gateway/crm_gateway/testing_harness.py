@@ -26,9 +26,9 @@ from crm_chassis.outbox import event_log
 from crm_chassis.service import Service
 from crm_gateway.app import create_app
 from crm_gateway.first_start import first_start
-from crm_gateway.parts import Gateway
 from crm_gateway.routes import ROUTES
 from crm_gateway.settings import GatewaySettings
+from crm_gateway.wiring import Gateway
 
 ADMIN_EMAIL = "admin@example.com"
 ADMIN_PASSWORD = "correct horse battery"  # noqa: S105 - of tests

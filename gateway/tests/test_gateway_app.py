@@ -118,6 +118,16 @@ def test_forwarded_requests_are_counted(gateway: Running, admin: Caller) -> None
     assert "crm_requests_in_progress 0.0" in metrics
 
 
+@pytest.mark.parametrize("path", [ACCOUNTS, "/api/identity/v1/me"])
+def test_made_up_methods_are_counted_as_one(gateway: Running, path: str) -> None:
+    for method in ("PROPFIND", "MADEUP"):
+        gateway.call(method, path)
+    metrics = gateway.call("GET", "/metrics").data.decode()
+    assert 'method="OTHER"' in metrics
+    assert "PROPFIND" not in metrics
+    assert "MADEUP" not in metrics
+
+
 def test_requests_that_a_service_did_not_answer_are_counted(
     gateway: Running, admin: Caller
 ) -> None:

@@ -2,7 +2,10 @@
 
 import json
 import re
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import pytest
 import schemathesis
 
 from crm_gateway import documents
+from crm_gateway.routes import ROUTES
 from crm_gateway.testing_harness import Running, StubService, running_gateway, settings_for
 
 ITEM = {"type": "object", "properties": {"parent": {"$ref": "#/components/schemas/Item"}}}
@@ -124,6 +128,75 @@ def test_it_is_fetched_once_in_a_while(
         merged(gateway)
         merged(gateway)
         assert len(service.seen) == 3 * fetched
+
+
+class Hanging:
+    """A service whose document does not come, once told so."""
+
+    def __init__(self) -> None:
+        self.hangs, self.enough, self.asked = False, threading.Event(), threading.Semaphore(0)
+
+    def __call__(self, _environ: Any, start_response: Any) -> list[bytes]:
+        if self.hangs:
+            self.asked.release()
+            self.enough.wait(5)
+        body = json.dumps(DOCUMENT).encode()
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+
+@pytest.fixture
+def hanging(service: StubService, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
+    """The document is never good for long, and only the first to ask waits for one that hangs."""
+    monkeypatch.setattr(documents, "COMPLETE_SECONDS", -1.0)
+    monkeypatch.setattr(documents, "INCOMPLETE_SECONDS", -1.0)
+    monkeypatch.setattr(documents, "FIRST_SECONDS", 0.05)
+    service.behaviour = behaviour = Hanging()
+    yield behaviour
+    behaviour.enough.set()
+
+
+def test_while_one_asks_a_service_that_hangs_the_others_have_the_last_document(
+    gateway: Running, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crm_gateway.proxy.DOCUMENT_SECONDS", 20.0)
+    before = merged(gateway)
+    hanging.hangs = True
+    with ThreadPoolExecutor(1) as pool:
+        refreshed = pool.submit(merged, gateway)
+        assert hanging.asked.acquire(timeout=10)
+        assert [merged(gateway) for _ in range(5)] == [before] * 5
+        assert not refreshed.done()
+        hanging.enough.set()
+        assert refreshed.result(10) == before
+
+
+def test_while_the_first_document_is_made_the_others_wait_for_a_moment_only(
+    gateway: Running, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crm_gateway.proxy.DOCUMENT_SECONDS", 20.0)
+    hanging.hangs = True
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(merged, gateway)
+        assert hanging.asked.acquire(timeout=10)
+        answer = gateway.call("GET", "/api/openapi.json")
+        assert answer.status == 503
+        assert answer.json()["type"] == "urn:crm:problem:document-away"
+        assert answer.headers["Retry-After"] == "2"
+        hanging.enough.set()
+        assert "/api/sales/v1/items/{id}" in first.result(10)["paths"]
+
+
+def test_a_service_that_hangs_is_left_out_sooner_than_it_is_slow_for_others(
+    tmp_path: Path, hanging: Hanging, service_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crm_gateway.app.ROUTES", ROUTES)  # with their patience of half a minute
+    monkeypatch.setattr("crm_gateway.proxy.DOCUMENT_SECONDS", 0.1)
+    hanging.hangs = True
+    with running_gateway(settings_for(tmp_path, service_address)) as gateway:
+        started = time.monotonic()
+        assert len(merged(gateway)["x-unavailable"]) == 5
+        assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("body", [b"not json", b"[]"])

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from crm_chassis.auth import KeySource, TokenVerifier
+from crm_chassis.auth import principal_of
 from crm_chassis.database import utc_now
 from crm_chassis.problems import Problem
 from crm_chassis.testing_servers import PostgresServer
+from crm_chassis.tokens import KeySource, TokenVerifier
 from crm_gateway.sign_in import keys as signing_keys
 from crm_gateway.sign_in.keys import CannotRotate, KeyRing, Sealing, WrongSealingKey
 from crm_gateway.sign_in.models import SigningKey
@@ -207,14 +208,14 @@ class VerifyingService(StubService):
 
     def trust(self, gateway: Running) -> None:
         source = KeySource(f"{gateway.address}/api/auth/keys")
-        self._verifier = TokenVerifier(source, "crm-customer")
+        self._verifier = TokenVerifier(source.keys, "crm-customer", principal_of)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         token = environ["HTTP_AUTHORIZATION"].removeprefix("Bearer ")
         header = json.loads(base64.urlsafe_b64decode(token.split(".")[0] + "=="))
         self.kids.add(header["kid"])
         try:
-            self._verifier.principal(token)
+            self._verifier.verify(token)
         except Problem as problem:
             self.refusals.append(problem.detail)
         start_response("200 OK", [("Content-Length", "0")])
@@ -231,7 +232,7 @@ def two_gateways(
     """
     monkeypatch.setattr(signing_keys, "AHEAD", timedelta(seconds=0.5))
     monkeypatch.setattr(signing_keys, "_RELOAD_SECONDS", 0.1)
-    monkeypatch.setattr("crm_chassis.auth._KEYS_AGE_SECONDS", 0.1)
+    monkeypatch.setattr("crm_chassis.tokens._KEYS_AGE_SECONDS", 0.1)
     monkeypatch.setattr("crm_gateway.sign_in.tokens._RENEWED_BEFORE_END_SECONDS", 60)
     url = postgres.create_database("gateway")
     with ExitStack() as stack:

@@ -1,14 +1,28 @@
 """What a database decides, on PostgreSQL: races, trees, documents."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from crm_chassis.testing_servers import PostgresServer
-from crm_gateway.testing_harness import Caller, Running, running_gateway, settings_for
+from crm_gateway.clients.commands import end_former_secret
+from crm_gateway.clients.models import Client
+from crm_gateway.testing_harness import (
+    ADMIN_EMAIL,
+    ADMIN_PASSWORD,
+    Caller,
+    Running,
+    eventually,
+    running_gateway,
+    settings_for,
+)
+from crm_gateway.users.commands import set_password
+from crm_gateway.users.queries import user_by_email
 
 IDENTITY = "/api/identity/v1"
 
@@ -30,6 +44,51 @@ def test_of_many_refreshes_at_once_one_is_let_through(gateway: Running, admin: C
 
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(refresh, range(8))) == [200] + [400] * 7
+
+
+def status_of_sign_in_beside(
+    gateway: Running, change: Callable[[Session], None], **form: str
+) -> int:
+    """Of a sign-in that comes while a change of its principal is made, and not yet committed."""
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+
+    def waits() -> bool:
+        with gateway.service.database.reading() as session:
+            return bool(session.scalar(waiting))
+
+    with ThreadPoolExecutor(1) as pool:
+        with gateway.service.database.transaction() as session:
+            change(session)
+            signing_in = pool.submit(gateway.token, **form)
+            eventually(lambda: signing_in.done() or waits())
+        return signing_in.result(10).status
+
+
+def test_a_sign_in_does_not_overtake_a_reset_of_the_password(gateway: Running) -> None:
+    def reset(session: Session) -> None:
+        user = user_by_email(session, ADMIN_EMAIL)
+        assert user is not None
+        set_password(session, user, "another long one")
+
+    form = {"grant_type": "password", "username": ADMIN_EMAIL, "password": ADMIN_PASSWORD}
+    assert status_of_sign_in_beside(gateway, reset, **form) == 400
+    assert gateway.sign_in(password="another long one")
+
+
+def test_a_client_does_not_overtake_the_end_of_its_former_secret(
+    gateway: Running, admin: Caller
+) -> None:
+    path = f"{IDENTITY}/clients/{admin.create('clients', name='ERP')['id']}/secret"
+    former = admin.post(path, {}).json()
+    newest = admin.post(path, {"overlap_seconds": 3600}).json()
+
+    def end(session: Session) -> None:
+        client = session.get_one(Client, former["client_id"])
+        end_former_secret(session, client.as_principal(), client)
+
+    form = {"grant_type": "client_credentials"}
+    assert status_of_sign_in_beside(gateway, end, **form, **former) == 401
+    assert gateway.token(**form, **newest).status == 200
 
 
 def test_two_moves_at_once_make_no_circle(admin: Caller) -> None:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -17,12 +18,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.exceptions import ProtocolError
 from urllib3.util import connection
-from werkzeug.test import Client, TestResponse
+from werkzeug.test import Client, EnvironBuilder, TestResponse
 
-from crm_chassis.auth import KeySource, TokenVerifier
+from crm_chassis.auth import principal_of
 from crm_chassis.problems import Problem
+from crm_chassis.tokens import KeySource, TokenVerifier
 from crm_gateway.proxy import BLOCK, is_clean
-from crm_gateway.testing_harness import Caller, Running, StubService, running_gateway, settings_for
+from crm_gateway.testing_harness import (
+    Caller,
+    Running,
+    StubService,
+    eventually,
+    running_gateway,
+    settings_for,
+)
 
 ACCOUNTS = "/api/customer/v1/accounts"
 
@@ -100,14 +109,14 @@ def test_each_service_is_told_who_asks_and_only_its_own_permissions(
     )
     gateway.sign_in("mo@example.com", "long enough").get(ACCOUNTS)
     token = service.last.headers["Authorization"].removeprefix("Bearer ")
-    keys = KeySource(f"{gateway.address}/api/auth/keys")
-    principal = TokenVerifier(keys, "crm-customer").principal(token)
+    keys = KeySource(f"{gateway.address}/api/auth/keys").keys
+    principal = TokenVerifier(keys, "crm-customer", principal_of).verify(token)
     assert principal.id == user["id"]
     assert (principal.name, principal.kind, principal.team_id) == ("Mo", "user", team["id"])
     assert principal.roles == ("mixed",)
     assert principal.grants == {"customer.accounts.read": "team"}
     with pytest.raises(Problem) as refused:
-        TokenVerifier(keys, "crm-sales").principal(token)
+        TokenVerifier(keys, "crm-sales", principal_of).verify(token)
     assert refused.value.code == "token-audience"
 
 
@@ -403,6 +412,66 @@ def test_a_slow_service_does_not_take_the_others_with_it(
         assert admin.get(ACCOUNTS).status == 204
 
 
+def test_answers_that_are_still_being_read_do_not_take_the_other_services_with_them(
+    tmp_path: Path, service: StubService, service_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crm_gateway.proxy.PLACE_SECONDS", 0.05)
+
+    def behave(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Type", "text/csv")])
+        yield b"first"
+        if environ["PATH_INFO"] == "/v1/exports/accounts":
+            while True:
+                yield b"x" * BLOCK
+
+    service.behaviour = behave
+    settings = settings_for(tmp_path, service_address, web_threads=4)
+    with running_gateway(settings) as gateway:
+        admin = gateway.sign_in()
+        exports = [
+            admin.get("/api/customer/v1/exports/accounts", preload_content=False) for _ in range(3)
+        ]
+        assert all(export.read(5) == b"first" for export in exports)
+        problem(admin.get(ACCOUNTS), 503, "service-busy")
+        assert admin.get("/api/sales/v1/leads").data == b"first"
+        exports[0].close()
+        eventually(lambda: admin.get(ACCOUNTS).status == 200)
+        for export in exports[1:]:
+            export.close()
+
+
+def in_progress(gateway: Running) -> str:
+    metrics = gateway.call("GET", "/metrics").data.decode()
+    return re.findall(r"^crm_requests_in_progress (\S+)$", metrics, re.M)[0]
+
+
+@pytest.mark.parametrize("failing", ["urllib3.response.HTTPResponse.close", None])
+def test_an_answer_that_cannot_be_sent_or_closed_occupies_nothing(
+    tmp_path: Path,
+    service: StubService,
+    service_address: str,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: str | None,
+) -> None:
+    """Without ``failing``, it is the server that cannot send the headers."""
+    monkeypatch.setattr("crm_gateway.proxy.PLACE_SECONDS", 0.05)
+    service.behaviour = answering(b"x" * 2 * BLOCK)
+
+    def broken(*_: Any) -> None:
+        raise OSError("broken")
+
+    settings = settings_for(tmp_path, service_address, web_threads=1)
+    with running_gateway(settings) as gateway:
+        admin = gateway.sign_in()
+        environ = EnvironBuilder(path=ACCOUNTS, headers=admin.authorization).get_environ()
+        with monkeypatch.context() as patched, pytest.raises(OSError, match="broken"):
+            if failing:
+                patched.setattr(failing, broken)
+            gateway.app(environ, (lambda *_: None) if failing else broken).close()
+        assert in_progress(gateway) == "0.0"
+        assert admin.get(ACCOUNTS).status == 200
+
+
 @dataclass
 class RawService:
     """What a server on a bare socket got.
@@ -512,4 +581,15 @@ def test_the_correlation_id_is_kept_or_made(admin: Caller, service: StubService)
     assert service.last.headers["X-Correlation-Id"] == "order-7"
     answer = admin.get(ACCOUNTS, headers={"X-Correlation-ID": "x" * 100})
     assert answer.headers["X-Correlation-ID"] == service.last.headers["X-Correlation-Id"]
-    assert len(answer.headers["X-Correlation-ID"]) == 36
+    assert len(answer.headers["X-Correlation-ID"]) == 32
+
+
+@pytest.mark.parametrize("path", [ACCOUNTS, "/api/identity/v1/me"])
+@pytest.mark.parametrize(
+    ("given", "kept"), [("order 7/8", True), ("x" * 64, True), ("x" * 65, False), ("a\tb", False)]
+)
+def test_the_gateways_own_resources_and_the_services_keep_the_same_correlation_ids(
+    admin: Caller, path: str, given: str, kept: bool
+) -> None:
+    answer = admin.get(path, headers={"X-Correlation-ID": given})
+    assert (answer.headers["X-Correlation-ID"] == given) is kept

@@ -13,7 +13,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
 from sqlalchemy import select
 
-from crm_chassis.auth import ALGORITHM
+from crm_chassis.tokens import ALGORITHM
 from crm_gateway.sign_in.models import RefreshToken, SignInSession
 from crm_gateway.sign_in.passwords import hash_password, verify_password
 from crm_gateway.testing_harness import (
@@ -25,6 +25,7 @@ from crm_gateway.testing_harness import (
     running_gateway,
     settings_for,
 )
+from crm_gateway.users.queries import user_by_email
 
 ME = "/api/identity/v1/me"
 ACCOUNTS = "/api/customer/v1/accounts"
@@ -99,6 +100,38 @@ def test_who_left_cannot_sign_in(gateway: Running, admin: Caller) -> None:
 
 
 @pytest.mark.parametrize(
+    ("meanwhile", "status"),
+    [
+        ({"password_hash": hash_password("another long one")}, 400),
+        ({"password_hash": hash_password(ADMIN_PASSWORD)}, 200),
+        ({"active": False}, 400),
+    ],
+)
+def test_what_changes_while_a_password_is_verified_counts(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch, meanwhile: dict[str, Any], status: int
+) -> None:
+    """A reset is not undone; the same password hashed anew, by a sign-in beside, is good."""
+
+    def verify(stored: str | None, password: str) -> bool:
+        good = verify_password(stored, password)
+        monkeypatch.undo()
+        with gateway.service.database.transaction() as session:
+            user = user_by_email(session, ADMIN_EMAIL)
+            for name, value in meanwhile.items():
+                setattr(user, name, value)
+        return good
+
+    monkeypatch.setattr("crm_gateway.sign_in.grants.verify_password", verify)
+    form = {"grant_type": "password", "username": ADMIN_EMAIL, "password": ADMIN_PASSWORD}
+    assert gateway.token(**form).status == status
+    with gateway.service.database.reading() as session:
+        user = user_by_email(session, ADMIN_EMAIL)
+        assert user is not None
+        assert meanwhile.items() <= vars(user).items()
+        assert len(session.scalars(select(SignInSession)).all()) == (1 if status == 200 else 0)
+
+
+@pytest.mark.parametrize(
     ("form", "error"),
     [
         ({}, "invalid_request"),
@@ -114,7 +147,19 @@ def test_wrong_requests_for_a_token_are_named(
     refused(gateway.token(**form), 400, error)
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'{"grant_type": 1}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        b'{"grant_type": 1}',
+        b"\xff\xfe",
+        b'{"grant_type": "refresh_token", "refresh_token": "\\ud800"}',
+        b'{"grant_type": "password", "username": "\\ud800", "password": "x"}',
+        b'{"grant_type": "password", "username": "a@example.com", "password": "\\ud800"}',
+        b'{"\\ud800": 1}',
+    ],
+)
 def test_broken_json_is_an_invalid_request(gateway: Running, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     answer = gateway.call("POST", "/api/auth/token", body=body, headers=headers)
@@ -165,6 +210,42 @@ def test_failed_sign_ins_are_throttled_per_address(gateway: Running) -> None:
     assert statuses == [400] * 30 + [429]
 
 
+def test_strangers_do_not_lock_out_a_user_where_they_have_signed_in_before(
+    tmp_path: Path, service_address: str
+) -> None:
+    settings = settings_for(tmp_path, service_address, trusted_proxies=1)
+    with running_gateway(settings) as gateway:
+
+        def sign_in(address: str, password: str) -> int:
+            form = {"grant_type": "password", "username": ADMIN_EMAIL, "password": password}
+            headers = {"X-Forwarded-For": address}
+            return gateway.call("POST", "/api/auth/token", json=form, headers=headers).status
+
+        assert sign_in("2001:db8:1:1::a", ADMIN_PASSWORD) == 200
+        strangers = [sign_in(f"2001:db8:2:{n}::a", "wrong") for n in range(6)]
+        assert strangers == [400] * 5 + [429]
+        assert sign_in("2001:db8:3::a", ADMIN_PASSWORD) == 429
+        assert sign_in("2001:db8:1:1::b", ADMIN_PASSWORD) == 200
+        assert sign_in("2001:db8:3::a", ADMIN_PASSWORD) == 429  # that one frees only itself
+        guesses = [sign_in("2001:db8:1:1::c", "wrong") for _ in range(6)]
+        assert guesses == [400] * 5 + [429]
+
+
+def test_a_network_of_ipv6_is_throttled_as_one_address(
+    tmp_path: Path, service_address: str
+) -> None:
+    settings = settings_for(tmp_path, service_address, trusted_proxies=1)
+    with running_gateway(settings) as gateway:
+
+        def sign_in(number: int, network: str = "2001:db8:1:1") -> int:
+            form = {"grant_type": "password", "username": f"{number}@x.com", "password": "x"}
+            headers = {"X-Forwarded-For": f"{network}::{number:x}"}
+            return gateway.call("POST", "/api/auth/token", json=form, headers=headers).status
+
+        assert [sign_in(number) for number in range(31)] == [400] * 30 + [429]
+        assert sign_in(31, network="2001:db8:1:2") == 400
+
+
 def test_behind_a_proxy_the_address_is_the_clients(tmp_path: Path, service_address: str) -> None:
     settings = settings_for(tmp_path, service_address, trusted_proxies=1)
     with running_gateway(settings) as gateway:
@@ -212,6 +293,26 @@ def test_a_wrong_client_is_an_invalid_client(
     answer = gateway.token(grant_type="client_credentials", **{**client, **changes})
     refused(answer, 401, "invalid_client")
     assert answer.headers["WWW-Authenticate"].startswith("Basic")
+
+
+def test_a_client_is_throttled_by_address_and_never_by_its_id(
+    tmp_path: Path, service_address: str
+) -> None:
+    settings = settings_for(tmp_path, service_address, trusted_proxies=1)
+    with running_gateway(settings) as gateway:
+        admin = gateway.sign_in()
+        made = admin.create("clients", name="ERP")
+        secret = admin.post(f"/api/identity/v1/clients/{made['id']}/secret", {}).json()
+
+        def sign_in(address: str, **changes: str) -> int:
+            form = {"grant_type": "client_credentials", **secret, **changes}
+            headers = {"X-Forwarded-For": address}
+            return gateway.call("POST", "/api/auth/token", json=form, headers=headers).status
+
+        wrong = [sign_in("9.9.9.9", client_secret="wrong") for _ in range(31)]
+        assert wrong == [401] * 30 + [429]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(lambda _: sign_in("10.0.0.1"), range(8))) == [200] * 8
 
 
 def test_a_new_secret_ends_the_one_before(
@@ -289,8 +390,9 @@ def test_signing_out_ends_the_session(gateway: Running, admin: Caller, kind: str
 
 
 def test_revoking_what_is_no_token_is_no_error(gateway: Running) -> None:
-    answer = gateway.call("POST", "/api/auth/revoke", json={"token": "nothing"})
-    assert answer.status == 200
+    for token in ("nothing", "李"):
+        answer = gateway.call("POST", "/api/auth/revoke", json={"token": token})
+        assert answer.status == 200
     refused(gateway.call("POST", "/api/auth/revoke", json={}), 400, "invalid_request")
 
 

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
-import orjson
-import structlog
-import urllib3
 from flask import g, request
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 from sqlalchemy import Boolean, ColumnElement, Select, or_, true
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
@@ -26,19 +15,11 @@ from sqlalchemy.sql.visitors import InternalTraversal
 
 from crm_chassis import directory
 from crm_chassis.problems import Problem
-
-log = structlog.get_logger(__name__)
+from crm_chassis.tokens import TokenVerifier, unauthorized
 
 Scope = Literal["own", "team", "subtree", "all"]
 SCOPES: tuple[Scope, ...] = ("own", "team", "subtree", "all")
 """How far a permission reaches, narrowest first."""
-
-ISSUER = "crm-gateway"
-ALGORITHM = "Ed25519"
-_CACHED_TOKENS = 10_000
-_CACHED_SECONDS = 60.0
-_KEYS_AGE_SECONDS = 10.0  # at least, before they are read again for one that is unknown
-_KEYS_LIFE_SECONDS = 120.0  # so that a key that is not published any more is not trusted for long
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,161 +48,21 @@ class Principal:
         return self.scope_of(permission) is not None
 
 
-def unauthorized(code: str, detail: str) -> Problem:
-    """The request does not prove who asks."""
-    challenge = {"WWW-Authenticate": f'Bearer error="invalid_token", error_description="{detail}"'}
-    return Problem(401, code, detail, headers=challenge)
-
-
 def forbidden(permission: str) -> Problem:
     """The principal is known and may not do this."""
     return Problem(403, "forbidden", f"This needs the permission {permission}.")
 
 
-class KeySource:
-    """The gateway's public keys, read from an address or a file.
-
-    They are read again when one is unknown, and every few minutes; while they cannot be, those
-    that are known stay good.
-    """
-
-    def __init__(self, location: str) -> None:
-        self._location = location
-        self._lock = threading.Lock()
-        self._keys: KeySet | None = None
-        self._read_at = 0.0
-
-    def keys(self, key_id: str | None) -> KeySet:
-        """A set that holds ``key_id`` if the gateway publishes it.
-
-        :raises OSError: the keys cannot be read.
-        """
-        # One thread reads; only those wait for it that cannot do without.
-        if self._is_due(key_id) and self._lock.acquire(blocking=not self._holds(key_id)):
-            try:
-                if self._is_due(key_id):
-                    self._refresh()
-            finally:
-                self._lock.release()
-        if self._keys is None:
-            raise OSError(f"{self._location} gives no keys")
-        return self._keys
-
-    def _holds(self, key_id: str | None) -> bool:
-        return self._keys is not None and any(key.kid == key_id for key in self._keys.keys)
-
-    def _is_due(self, key_id: str | None) -> bool:
-        if self._keys is None:
-            return True
-        lasts = _KEYS_LIFE_SECONDS if self._holds(key_id) else _KEYS_AGE_SECONDS
-        return time.monotonic() - self._read_at > lasts
-
-    def _refresh(self) -> None:
-        try:
-            self._keys = self._read()
-        except OSError as error:
-            if self._keys is None:
-                raise
-            log.warning("keys.kept", error=str(error))
-        finally:
-            self._read_at = time.monotonic()
-
-    def _read(self) -> KeySet:
-        try:
-            return KeySet.import_key_set(orjson.loads(self._fetch()))
-        except (urllib3.exceptions.HTTPError, ValueError, JoseError) as error:
-            raise OSError(f"{self._location} gives no keys: {error}") from error
-
-    def _fetch(self) -> bytes:
-        if not self._location.startswith(("http://", "https://")):
-            return Path(self._location).read_bytes()
-        response = urllib3.request("GET", self._location, timeout=3.0, retries=1)
-        if response.status != 200:
-            raise OSError(f"{self._location} answers {response.status}")
-        return response.data
-
-
-class TokenVerifier:
-    """Verifies the gateway's signed tokens for one audience; remembers those it has verified."""
-
-    def __init__(self, source: KeySource, audience: str) -> None:
-        self._source = source
-        self._claims = jwt.JWTClaimsRegistry(
-            iss={"essential": True, "value": ISSUER},
-            aud={"essential": True, "value": audience},
-            exp={"essential": True},
-            sub={"essential": True},
-        )
-        self._verified: dict[bytes, tuple[float, Principal]] = {}
-
-    def principal(self, token: str) -> Principal:
-        """The principal a token names.
-
-        :raises Problem: 401, saying whether it is malformed, expired, for somebody else, or
-            signed by an unknown key or in another algorithm; 503 when the keys cannot be read.
-        """
-        digest = hashlib.sha256(token.encode()).digest()
-        cached = self._verified.get(digest)
-        if cached is not None and cached[0] > time.time():
-            return cached[1]
-        claims = self._verify(token)
-        principal = Principal(
-            id=claims["sub"],
-            name=claims.get("name", ""),
-            kind=claims.get("kind", "user"),
-            team_id=claims.get("team"),
-            roles=tuple(claims.get("roles", ())),
-            grants=claims.get("grants", {}),
-        )
-        if len(self._verified) >= _CACHED_TOKENS:
-            self._verified.clear()
-        # Not for longer, whatever it says: its key may be one that got out.
-        good_until = min(float(claims["exp"]), time.time() + _CACHED_SECONDS)
-        self._verified[digest] = (good_until, principal)
-        return principal
-
-    def _verify(self, token: str) -> dict[str, Any]:
-        return verify_token(token, self._source.keys, self._claims)
-
-
-def verify_token(
-    token: str, keys: Callable[[str | None], KeySet], registry: jwt.JWTClaimsRegistry
-) -> dict[str, Any]:
-    """The claims of an Ed25519 token, after its signature and each claim in ``registry`` held.
-
-    :param keys: gives the key set for a key id.
-    :raises Problem: 401 naming what is wrong with the token; 503 when the keys cannot be read.
-    """
-    try:
-        header = orjson.loads(_segment(token))
-        key_id = header.get("kid")
-        if header.get("alg") != ALGORITHM:
-            raise unauthorized("token-algorithm", "The token is not signed with Ed25519.")
-        claims = jwt.decode(token, keys(key_id), algorithms=[ALGORITHM]).claims
-        registry.validate(claims)
-    except OSError as error:
-        raise Problem(503, "keys-away", f"The key set cannot be read: {error}.") from None
-    except JoseError as error:
-        raise _token_problem(error) from None
-    except (ValueError, AttributeError):
-        raise unauthorized("token-malformed", "The token is malformed.") from None
-    return claims
-
-
-def _segment(token: str) -> bytes:
-    head = token.split(".", 1)[0]
-    return base64.urlsafe_b64decode(head + "=" * (-len(head) % 4))
-
-
-def _token_problem(error: JoseError) -> Problem:
-    claim = getattr(error, "claim", "")
-    if error.error == "expired_token":
-        return unauthorized("token-expired", "The token has expired.")
-    if claim == "aud":
-        return unauthorized("token-audience", "The token is meant for another audience.")
-    if claim:
-        return unauthorized("token-claims", f"The token's claim {claim} is wrong or missing.")
-    return unauthorized("token-signature", "The token's signature is not the gateway's.")
+def principal_of(claims: Mapping[str, Any]) -> Principal:
+    """The principal that a token of the gateway's names."""
+    return Principal(
+        id=claims["sub"],
+        name=claims.get("name", ""),
+        kind=claims.get("kind", "user"),
+        team_id=claims.get("team"),
+        roles=tuple(claims.get("roles", ())),
+        grants=claims.get("grants", {}),
+    )
 
 
 def current_principal() -> Principal:
@@ -239,8 +80,8 @@ def _authenticate() -> Principal:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise unauthorized("token-missing", "The request carries no bearer token.")
-    verifier: TokenVerifier = g.service.tokens
-    return verifier.principal(token.strip())
+    verifier: TokenVerifier[Principal] = g.service.tokens
+    return verifier.verify(token.strip())
 
 
 def require(permission: str) -> Scope:

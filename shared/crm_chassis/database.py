@@ -244,6 +244,18 @@ def _json_text(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
+_SESSION = " ".join(
+    f"-c {setting}"
+    for setting in (
+        # The planner may take a short query for a long one, and compiling it takes 0.1 s.
+        "jit=off",
+        # The server gives up a host that is gone, and with it the locks that it holds.
+        "tcp_keepalives_idle=10",
+        "tcp_keepalives_interval=5",
+        "tcp_keepalives_count=2",
+    )
+)
+
 _OPTIONS: dict[str, Any] = {
     # Several times as fast as Python's own, which are what SQLAlchemy takes.
     "json_serializer": _json_text,
@@ -268,8 +280,7 @@ def make_engine(url: str, pool_size: int = 10) -> Engine:
         max_overflow=5,
         pool_pre_ping=True,
         pool_recycle=1800,
-        # The planner may take a short query for a long one, and compiling it takes 0.1 s.
-        connect_args={"options": "-c jit=off", **POSTGRES_PATIENCE},
+        connect_args={"options": _SESSION, **POSTGRES_PATIENCE},
         **_OPTIONS,
     )
     _configure_postgres(engine)

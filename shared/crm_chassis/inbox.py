@@ -32,9 +32,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from crm_chassis.administration import record_act
 from crm_chassis.database import UTCDateTime, chassis_metadata, insert_into, new_id, utc_now
 from crm_chassis.events import Event
+from crm_chassis.operations.administration import record_act
 
 _LONGEST_REASON = 4000
 _LONGEST_TYPE = 120

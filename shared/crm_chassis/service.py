@@ -17,10 +17,9 @@ from sqlalchemy import MetaData, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from crm_chassis import cli, directory, draining, health, phones, problems
-from crm_chassis.administration_api import acts_blueprint
 from crm_chassis.attachments import DISCARD, Attachable, Limits, discarding
 from crm_chassis.attachments_api import attachments_blueprint
-from crm_chassis.auth import KeySource, TokenVerifier, current_principal
+from crm_chassis.auth import current_principal, principal_of
 from crm_chassis.broker import Broker
 from crm_chassis.broker.embedded import EmbeddedBroker, Exchanges
 from crm_chassis.broker.rabbitmq import RabbitMQ
@@ -31,9 +30,6 @@ from crm_chassis.custom_fields import CustomResource, Declarations
 from crm_chassis.custom_fields.api import custom_fields_blueprint
 from crm_chassis.database import Database, make_engine
 from crm_chassis.doorbell import Doorbell, LocalDoorbell, PostgresDoorbell
-from crm_chassis.event_trace import Effects
-from crm_chassis.event_trace_api import events_blueprint
-from crm_chassis.events_api import parked_blueprint
 from crm_chassis.imports import Importer
 from crm_chassis.imports.runner import ImportRunner
 from crm_chassis.imports_api import Export, exports_blueprint, imports_blueprint
@@ -41,18 +37,23 @@ from crm_chassis.logs import configure_logs
 from crm_chassis.migrations import Migrations
 from crm_chassis.numbering import Numbering
 from crm_chassis.openapi import Api
+from crm_chassis.operations.administration_api import acts_blueprint
+from crm_chassis.operations.event_trace import Effects
+from crm_chassis.operations.events_api import events_blueprint
+from crm_chassis.operations.parked_api import parked_blueprint
+from crm_chassis.operations.reconcile import Reconciliation, Retelling
+from crm_chassis.operations.replay_jobs import ReplayRunner
+from crm_chassis.operations.replays_api import replays_blueprint
+from crm_chassis.operations.retention import Kept, Retention
+from crm_chassis.operations.voiding import OnVoided, Voiding
 from crm_chassis.outbox import Recorder, recorded
 from crm_chassis.processor import Processor, Subscriptions
-from crm_chassis.reconcile import Reconciliation, Retelling
 from crm_chassis.relay import Relay
-from crm_chassis.replay_jobs import ReplayRunner
-from crm_chassis.replays_api import replays_blueprint
-from crm_chassis.retention import Kept, Retention
 from crm_chassis.scheduler import Recurring, Scheduler, TimerHandler
 from crm_chassis.settings import Settings
 from crm_chassis.storage import Storage, open_storage
 from crm_chassis.telemetry import Telemetry, exporter_for
-from crm_chassis.voiding import OnVoided, Voiding
+from crm_chassis.tokens import KeySource, TokenVerifier
 from crm_chassis.web import Blueprint
 from crm_chassis.worker import Loop, Worker, hourly
 from crm_contracts.catalogue import Catalogue, catalogue
@@ -122,7 +123,8 @@ class Service:
             "crm_requests_in_progress", "Requests being answered", registry=self.registry
         )
         self.telemetry = telemetry or Telemetry(self.name, exporter_for(settings.otlp_endpoint))
-        self.tokens = TokenVerifier(KeySource(settings.token_keys), f"crm-{self.name}")
+        keys = KeySource(settings.token_keys)
+        self.tokens = TokenVerifier(keys.keys, f"crm-{self.name}", principal_of)
         engine = make_engine(settings.database_url, settings.web_threads + _OWN_THREADS)
         self.database = Database(engine, settings.zone)
         self.database.before_commit.append(Recorder(self.name, self.catalogue).write)

@@ -26,12 +26,13 @@ from joserfc.jwk import KeySet, OKPKey
 from sqlalchemy import select
 from werkzeug.test import Client, TestResponse
 
-from crm_chassis.auth import ALGORITHM, ISSUER, Scope
+from crm_chassis.auth import Scope
 from crm_chassis.database import new_id
 from crm_chassis.events import Event, decode
 from crm_chassis.outbox import event_log
 from crm_chassis.service import Service
 from crm_chassis.settings import Settings
+from crm_chassis.tokens import ALGORITHM, ISSUER
 from crm_contracts import catalogue
 
 _migrated = tempfile.TemporaryDirectory(prefix="crm-migrated-")

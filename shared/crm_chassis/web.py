@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from webargs.flaskparser import FlaskParser
 
 from crm_chassis import idempotency
-from crm_chassis.administration import record_act
 from crm_chassis.auth import current_principal, require
 from crm_chassis.context import Origin, acting
+from crm_chassis.operations.administration import record_act
 from crm_chassis.outbox import Aggregate
 from crm_chassis.paging import DeclaredQuery
 from crm_chassis.problems import Problem

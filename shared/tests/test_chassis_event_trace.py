@@ -14,9 +14,9 @@ from crm_chassis import outbox
 from crm_chassis.broker.embedded import Exchanges
 from crm_chassis.context import Origin, acting
 from crm_chassis.database import new_id, utc_now
-from crm_chassis.event_trace import without_values
 from crm_chassis.events import Event, Refused
 from crm_chassis.inbox import inbox
+from crm_chassis.operations.event_trace import without_values
 from crm_chassis.outbox import event_log, relay_batches
 from crm_chassis.testing_harness import Harness
 

@@ -10,8 +10,8 @@ import orjson
 import pytest
 from joserfc.jwk import KeySet, OKPKey
 
-from crm_chassis import auth
-from crm_chassis.auth import KeySource
+from crm_chassis import tokens
+from crm_chassis.tokens import KeySource
 
 
 class Clock:
@@ -40,7 +40,7 @@ class Published:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(auth.time, "monotonic", clock.monotonic)
+    monkeypatch.setattr(tokens.time, "monotonic", clock.monotonic)
     return clock
 
 

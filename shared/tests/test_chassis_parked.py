@@ -185,7 +185,7 @@ class TestCommands:
         return make_service("library", subscriptions=handlers)
 
     def test_all_are_redriven_in_batches(self, library, picky, monkeypatch):
-        monkeypatch.setattr("crm_chassis.parked._BATCH", 2)
+        monkeypatch.setattr("crm_chassis.operations.parked._BATCH", 2)
         ids = park(library, *[WRITTEN] * 5)
         picky.mended = True
         picky.cursed = {ids[0]}

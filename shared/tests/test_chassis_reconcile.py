@@ -11,14 +11,14 @@ import pytest
 from notes_service import CHANGED, VOIDED, WRITTEN, Note, readings
 from sqlalchemy import delete, select, update
 
-from crm_chassis.administration import administrative_acts
 from crm_chassis.broker import Delivery
 from crm_chassis.context import Origin, acting
 from crm_chassis.database import new_id, utc_now
 from crm_chassis.events import Event, decode
 from crm_chassis.inbox import inbox, parked_events
+from crm_chassis.operations.administration import administrative_acts
+from crm_chassis.operations.reconcile import Outcome, Seen, first_id, seen, unseen
 from crm_chassis.outbox import event_log
-from crm_chassis.reconcile import Outcome, Seen, first_id, seen, unseen
 from crm_chassis.testing_harness import Harness
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)

@@ -14,16 +14,16 @@ import pytest
 from notes_service import CHANGED, CONTRACTS, LENT, SHREDDED, WRITTEN, readings, state_of, write
 from sqlalchemy import delete, select, update
 
-from crm_chassis.administration import administrative_acts
 from crm_chassis.broker import BrokerAway, Message
 from crm_chassis.broker.embedded import EmbeddedBroker
 from crm_chassis.broker.rabbitmq import RabbitMQ
 from crm_chassis.broker.topology import REPLAYS, replay_key
 from crm_chassis.database import new_id, utc_now
 from crm_chassis.inbox import inbox, parked_events
+from crm_chassis.operations.administration import administrative_acts
+from crm_chassis.operations.replay import CannotReplay, Cursor, Replay, Selection, types_for
+from crm_chassis.operations.replay_jobs import ReplayRunner
 from crm_chassis.outbox import event_log, record
-from crm_chassis.replay import CannotReplay, Cursor, Replay, Selection, types_for
-from crm_chassis.replay_jobs import ReplayRunner
 from crm_chassis.testing_harness import Harness
 
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
@@ -218,7 +218,7 @@ def test_it_goes_in_the_order_of_recording_through_the_exchange_of_replays(notes
 
 @pytest.fixture
 def three_a_batch(monkeypatch) -> None:
-    monkeypatch.setattr("crm_chassis.replay._BATCH", 3)
+    monkeypatch.setattr("crm_chassis.operations.replay._BATCH", 3)
 
 
 @pytest.mark.usefixtures("three_a_batch")
@@ -298,7 +298,7 @@ def test_a_replay_keeps_to_its_rate(notes, monkeypatch):
             waited.append(timeout or 0)
             return False
 
-    monkeypatch.setattr("crm_chassis.replay.monotonic", lambda: 0.0)
+    monkeypatch.setattr("crm_chassis.operations.replay.monotonic", lambda: 0.0)
     replay_of(notes, Taking(), selection(), per_second=2).run(Stop(), lambda: True)
     assert waited == [1.0, 2.0]
 
@@ -443,7 +443,7 @@ class TestForgetting:
         assert self.seen(library) == set(ids)
 
     def test_it_is_narrowed_by_type_and_time(self, notes, library, monkeypatch):
-        monkeypatch.setattr("crm_chassis.forgetting._BATCH", 2)
+        monkeypatch.setattr("crm_chassis.operations.forgetting._BATCH", 2)
         ids = self.taken(notes, library)
         changed = {event.id for event in notes.published(CHANGED)}
         later = (utc_now() + timedelta(hours=1)).isoformat()

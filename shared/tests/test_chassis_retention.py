@@ -10,13 +10,13 @@ import pytest
 from notes_service import WRITTEN, write
 from sqlalchemy import Table, func, insert, select, text, update
 
-from crm_chassis.administration import administrative_acts, record_act
 from crm_chassis.database import new_id, utc_now
 from crm_chassis.idempotency import idempotency_keys
 from crm_chassis.imports.jobs import import_chunks, import_errors, import_files, import_jobs
 from crm_chassis.inbox import inbox, parked_events
+from crm_chassis.operations.administration import administrative_acts, record_act
+from crm_chassis.operations.replay_jobs import event_replays
 from crm_chassis.outbox import event_log, outbox
-from crm_chassis.replay_jobs import event_replays
 from crm_chassis.testing_harness import Harness
 
 YEARS_AGO = utc_now() - timedelta(days=4000)
@@ -169,7 +169,7 @@ def test_an_event_that_the_broker_has_not_confirmed_stays_however_old_it_is(make
 
 
 def test_imports_go_with_all_that_is_theirs(notes, monkeypatch):
-    monkeypatch.setattr("crm_chassis.retention._BATCH", 2)
+    monkeypatch.setattr("crm_chassis.operations.retention._BATCH", 2)
     two_days_and_more = utc_now() - timedelta(hours=49)
     old, failed = job("done", YEARS_AGO), job("failed", YEARS_AGO)
     abandoned, waiting = job("uploading", two_days_and_more), job("uploading", utc_now())
@@ -201,7 +201,7 @@ def test_imports_go_with_all_that_is_theirs(notes, monkeypatch):
 
 
 def test_no_transaction_removes_more_than_a_piece(notes, monkeypatch):
-    monkeypatch.setattr("crm_chassis.retention._BATCH", 3)
+    monkeypatch.setattr("crm_chassis.operations.retention._BATCH", 3)
     insert_dated(notes, inbox, "received_at", 10, event_id=new_id)
     sizes: list[int] = []
     last = count(notes, inbox)
@@ -243,7 +243,7 @@ def test_one_of_several_workers_does_it(make_service, postgres_url):
 
 
 def test_months_that_a_backup_reads_are_dropped_another_time(make_service, postgres, monkeypatch):
-    monkeypatch.setattr("crm_chassis.retention._LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("crm_chassis.operations.retention._LOCK_SECONDS", 0.1)
     notes = make_service("notes", postgres.create_database("months"))
     database = notes.service.database
     with database.engine.begin() as connection:

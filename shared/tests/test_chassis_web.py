@@ -17,12 +17,13 @@ from sqlalchemy import func, select
 from sqlalchemy import table as named
 from werkzeug.test import TestResponse
 
-from crm_chassis.auth import ISSUER, KeySource, TokenVerifier
+from crm_chassis.auth import principal_of
 from crm_chassis.database import new_id
 from crm_chassis.logs import configure_logs
 from crm_chassis.problems import Problem
 from crm_chassis.testing_harness import Harness, Signer, problem_fields
 from crm_chassis.testing_runtimes import free_port
+from crm_chassis.tokens import ISSUER, KeySource, TokenVerifier
 
 NOTE = {"title": "Buy milk", "price": "1.50"}
 
@@ -320,25 +321,25 @@ class TestTokens:
         assert (answer.status_code == 200) == allowed
 
     def test_a_key_that_was_rotated_in_is_picked_up(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("crm_chassis.auth._KEYS_AGE_SECONDS", 0.0)
+        monkeypatch.setattr("crm_chassis.tokens._KEYS_AGE_SECONDS", 0.0)
         signer = Signer(tmp_path)
-        verifier = TokenVerifier(KeySource(str(signer.keys_file)), "crm-notes")
-        assert verifier.principal(signer.token("crm-notes", sub="a")).id == "a"
+        verifier = TokenVerifier(KeySource(str(signer.keys_file)).keys, "crm-notes", principal_of)
+        assert verifier.verify(signer.token("crm-notes", sub="a")).id == "a"
         fresh = OKPKey.generate_key("Ed25519", {"kid": "fresh"}, auto_kid=False)
         with pytest.raises(Problem, match="signature"):
-            verifier.principal(signed(fresh, kid="fresh", sub="b"))
+            verifier.verify(signed(fresh, kid="fresh", sub="b"))
         signer.keys_file.write_bytes(orjson.dumps(KeySet([fresh]).as_dict(private=False)))
-        assert verifier.principal(signed(fresh, kid="fresh", sub="b")).id == "b"
+        assert verifier.verify(signed(fresh, kid="fresh", sub="b")).id == "b"
         with pytest.raises(Problem, match="signature"):
-            verifier.principal(signer.token("crm-notes", sub="c"))
+            verifier.verify(signer.token("crm-notes", sub="c"))
 
     def test_unknown_kids_do_not_have_the_keys_read_each_time(self, tmp_path):
         signer = Signer(tmp_path)
-        verifier = TokenVerifier(KeySource(str(signer.keys_file)), "crm-notes")
-        verifier.principal(signer.token("crm-notes", sub="a"))
+        verifier = TokenVerifier(KeySource(str(signer.keys_file)).keys, "crm-notes", principal_of)
+        verifier.verify(signer.token("crm-notes", sub="a"))
         signer.keys_file.unlink()
         with pytest.raises(Problem) as refusal:
-            verifier.principal(signed(self.STRANGER, kid="other"))
+            verifier.verify(signed(self.STRANGER, kid="other"))
         assert refusal.value.code == "token-signature"
 
     @pytest.mark.parametrize("location", ["file", "address", "broken file"])
@@ -352,7 +353,7 @@ class TestTokens:
             }[location]
         )
         with pytest.raises(Problem) as refusal:
-            TokenVerifier(source, "crm-notes").principal(signed(self.STRANGER))
+            TokenVerifier(source.keys, "crm-notes", principal_of).verify(signed(self.STRANGER))
         assert (refusal.value.status, refusal.value.code) == (503, "keys-away")
 
 

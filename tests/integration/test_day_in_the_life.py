@@ -85,7 +85,7 @@ def cast(platform: Running, admin: Person) -> Cast:
         website=platform.register("Website", {"sales.leads.write": "own"}),
     )
     for role, percent in (("sales_rep", "10"), ("sales_manager", "25")):
-        admin.ok("PUT", f"sales/v1/discount-limits/{role}", {"max_percent": percent})
+        admin.ok("PUT", f"sales/v1/discount-limits/{role}", {"max_percent": percent}, 0)
     return everyone
 
 

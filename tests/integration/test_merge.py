@@ -49,10 +49,13 @@ def new_customer(admin: Person, eventually: Callable[..., Any]) -> Callable[...,
         contact = admin.post("customer/v1/contacts", {"name": f"Buyer of {name}", **owned})
         eventually(lambda: sent_ticket(admin, owned), 201)
         line = {"product_name": "Pump", "quantity": "1", "unit_price": amount}
-        order = admin.post("sales/v1/orders", terms | {"lines": [line]})
+        ordered = terms | {"lines": [line]}
+        # 422 until sales has heard of the account
+        eventually(lambda: admin.send("POST", "sales/v1/orders", ordered).status, 201)
+        (order,) = found(admin, "sales/v1/orders", account["id"])
         deal = admin.post("sales/v1/opportunities", terms | {"name": name, "amount": amount})
         (ticket,) = found(admin, "service-desk/v1/tickets", account["id"])
-        return Customer(account, contact["id"], order["id"], deal["id"], ticket)
+        return Customer(account, contact["id"], order, deal["id"], ticket)
 
     return make
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -50,9 +49,10 @@ def test_two_approvals_of_a_contract(
     manager = platform.hire("sales_manager", team)
     rule = {"team_id": team, "amount_from": "0", "position": 1, "approver_id": manager.id}
     eventually(lambda: admin.send("POST", "sales/v1/approval-rules", rule).status, 201)
-    today = datetime.now(UTC).date().isoformat()
-    terms = {"amount": TOTAL, "currency": CURRENCY, "starts_on": today, "ends_on": "2199-12-31"}
-    contract = rep.post("sales/v1/contracts", {"title": "Once", **terms})
+    # It starts much later: on its first day the worker would activate it by itself.
+    term = {"starts_on": "2199-01-01", "ends_on": "2199-12-31"}
+    terms = {"title": "Once", "amount": TOTAL, "currency": CURRENCY, **term}
+    contract = rep.post("sales/v1/contracts", terms)
     path = f"sales/v1/contracts/{contract['id']}"
     contract = rep.post(f"{path}/submit", version=contract["version"])
 
@@ -74,7 +74,9 @@ def test_two_payments_of_an_order(
     account = rep.post("customer/v1/accounts", {"name": "Race & Söhne", "kind": "business"})
     line = {"product_name": "Pump", "quantity": "1", "unit_price": "100", "tax_rate": "19"}
     body = {"account_id": account["id"], "currency": CURRENCY, "lines": [line]}
-    order = rep.post("sales/v1/orders", body)
+    # 422 until sales has heard of the account
+    eventually(lambda: rep.send("POST", "sales/v1/orders", body).status, 201)
+    (order,) = rep.get(f"sales/v1/orders?account_id={account['id']}")["items"]
     payment = {
         "order_id": order["id"],
         "order_version": order["version"],

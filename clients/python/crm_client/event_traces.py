@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from crm_client.client import Client, Document
 from crm_client.errors import ProblemError
+from crm_client.resources import SERVICES, base_path
 
-SERVICES = ("sales", "customer", "marketing", "service-desk", "reporting", "gateway")
 MOST_EVENTS = 100
 """A trace ends here; who needs more asks for one of the events that it stopped at."""
 
@@ -53,11 +53,6 @@ class EventTrace:
         }
 
 
-def path_of(service: str) -> str:
-    """A service's events at the gateway; its own are under ``identity``."""
-    return f"/api/{'identity' if service == 'gateway' else service}/v1/events"
-
-
 def trace(client: Client, event_id: str) -> EventTrace:
     """Follow an event, and those that it caused, through the services.
 
@@ -87,7 +82,7 @@ def trace(client: Client, event_id: str) -> EventTrace:
 def _ask(client: Client, event: EventTrace, services: Iterable[str]) -> None:
     for service in services:
         try:
-            event.answers[service] = client.get(f"{path_of(service)}/{event.event_id}")
+            event.answers[service] = client.get(f"{base_path(service)}/events/{event.event_id}")
         except ProblemError as error:
             event.silent[service] = error.detail or str(error)
 

@@ -22,7 +22,8 @@ def stream(
     :param content_type: CSV or XLSX of :mod:`crm_client.files`.
     """
     service, name = resources.split(resource)
-    return client.download(f"/api/{service}/v1/exports/{name}", filters, accept=content_type)
+    path = f"{resources.base_path(service)}/exports/{name}"
+    return client.download(path, filters, accept=content_type)
 
 
 def write(blocks: Iterable[bytes], path: Path) -> None:

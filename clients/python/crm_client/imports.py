@@ -53,7 +53,7 @@ class ImportJob:
     @property
     def path(self) -> str:
         """Its address at the gateway."""
-        return f"/api/{self.service}/v1/imports/{self.id}"
+        return f"{resources.base_path(self.service)}/imports/{self.id}"
 
     @property
     def ended(self) -> bool:
@@ -84,12 +84,12 @@ def create(
     """
     service, name = resources.split(resource)
     request = {"resource": name, "filename": filename, "dry_run": dry_run, **mapping.request()}
-    return _job(service, client.post(f"/api/{service}/v1/imports", request))
+    return _job(service, client.post(f"{resources.base_path(service)}/imports", request))
 
 
 def get(client: Client, service: str, job_id: str) -> ImportJob:
     """The job as it stands now."""
-    return _job(service, client.get(f"/api/{service}/v1/imports/{job_id}"))
+    return _job(service, client.get(f"{resources.base_path(service)}/imports/{job_id}"))
 
 
 def find(client: Client, job_id: str) -> ImportJob:
@@ -99,7 +99,7 @@ def find(client: Client, job_id: str) -> ImportJob:
     :raises UnavailableError: none of those that answered knows it, and one did not answer.
     """
     trouble: NotFoundError | UnavailableError | None = None
-    for service in dict.fromkeys(resources.SERVICES.values()):
+    for service in resources.SERVICES:
         try:
             return get(client, service, job_id)
         except ForbiddenError:

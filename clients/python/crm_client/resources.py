@@ -1,10 +1,12 @@
-"""Which service keeps which resource."""
+"""The services, and which of them keeps which resource."""
 
 from __future__ import annotations
 
-SERVICES = {
-    "users": "identity",
-    "teams": "identity",
+SERVICES = ("gateway", "customer", "sales", "marketing", "service-desk", "reporting")
+
+RESOURCES = {
+    "users": "gateway",
+    "teams": "gateway",
     "accounts": "customer",
     "contacts": "customer",
     "interactions": "customer",
@@ -42,15 +44,20 @@ def split(resource: str) -> tuple[str, str]:
     service, slash, name = resource.rpartition("/")
     if slash:
         return service, name
-    if name not in SERVICES:
+    if name not in RESOURCES:
         raise UnknownResourceError(
-            f"{resource!r} is none of {', '.join(sorted(SERVICES))};"
+            f"{resource!r} is none of {', '.join(sorted(RESOURCES))};"
             f" another one is written with its service, as in sales/{resource}"
         )
-    return SERVICES[name], name
+    return RESOURCES[name], name
 
 
 def collection(resource: str) -> str:
     """Path of the resource at the gateway: ``/api/sales/v1/leads``."""
     service, name = split(resource)
-    return f"/api/{service}/v1/{name}"
+    return f"{base_path(service)}/{name}"
+
+
+def base_path(service: str) -> str:
+    """Path of a service at the gateway, whose own is ``/api/identity/v1``."""
+    return f"/api/{'identity' if service == 'gateway' else service}/v1"

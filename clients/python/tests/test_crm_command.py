@@ -360,6 +360,14 @@ def test_named_events_are_redriven(platform, crm, signed_in):
     assert platform.asked("POST", f"{PARKED}/e2/redrive")
 
 
+def test_the_gateways_own_parked_events_are_settled_too(platform, crm, signed_in):
+    path = "/api/identity/v1/events/parked"
+    platform.replies[f"GET {path}"] = platform.page([{"id": "e1", "reason": "No such team."}])
+    platform.replies[f"POST {path}/e1/redrive"] = platform.json({})
+    assert "No such team." in crm("parked", "list", "gateway").stdout
+    assert crm("parked", "redrive", "gateway", "e1").exit_code == 0
+
+
 def test_all_parked_events_are_discarded_for_a_reason(platform, crm, signed_in):
     answers = iter(
         [
@@ -424,7 +432,7 @@ def test_acts_of_all_services_come_newest_first(platform, crm, signed_in):
     found = [json.loads(line) for line in shown.stdout.splitlines()]
     assert [(act["service"], act["act"]) for act in found] == [
         ("sales", "events.discard"),
-        ("identity", "role.change"),
+        ("gateway", "role.change"),
         ("sales", "settings.change"),
     ]
     assert "marketing: " in shown.stderr

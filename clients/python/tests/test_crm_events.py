@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from crm_client.cli import main
-from crm_client.event_traces import MOST_EVENTS, SERVICES, path_of
+from crm_client.event_traces import MOST_EVENTS
+from crm_client.resources import SERVICES, base_path
 
 pytestmark = pytest.mark.usefixtures("signed_in")
 
@@ -37,7 +38,8 @@ class Story:
         nothing = {"made": None, "published": None, "received": None, "caused": []}
         since = {"remembers_received_since": at(days=90)}
         answer = {"service": service, "id": event_id, **nothing, **since, **known}
-        self.platform.replies[f"GET {path_of(service)}/{event_id}"] = self.platform.json(answer)
+        asked = f"GET {base_path(service)}/events/{event_id}"
+        self.platform.replies[asked] = self.platform.json(answer)
 
     def made(self, event_id: str, service: str = "sales", **more: Any) -> dict[str, Any]:
         """An event of sales that others know nothing of yet."""
@@ -164,15 +166,15 @@ def test_an_event_that_had_effects(story, event_id):
 def test_a_service_that_may_not_be_asked_is_named(story, platform, event_id):
     story.made(event_id)
     why = "This needs the permission customer.events.read."
-    platform.replies[f"GET {path_of('customer')}/{event_id}"] = platform.problem(403, why)
+    platform.replies[f"GET /api/customer/v1/events/{event_id}"] = platform.problem(403, why)
     shown = crm("trace", event_id)
     assert f"customer: did not say: {why}" in shown.stdout
     assert shown.exit_code == 0
 
-    platform.replies[f"GET {path_of('sales')}/{event_id}"] = platform.problem(403, why)
+    platform.replies[f"GET /api/sales/v1/events/{event_id}"] = platform.problem(403, why)
     failed = crm("trace", event_id)
     assert failed.exit_code == 1
-    assert "Those who answered have not heard of it; sales, customer did not say." in failed.stderr
+    assert "Those who answered have not heard of it; customer, sales did not say." in failed.stderr
 
 
 def test_a_crowd_of_caused_events_ends(story, platform, event_id):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from environs import Env, EnvError, validate
 
+from crm_chassis.settings import SettingsError
 from crm_client.client import Client
 from crm_client.errors import CrmError
 from crm_client.tokens import PasswordGrant
@@ -43,7 +44,7 @@ def main() -> int:
         _decide(marker, options, with_sample)
         platform = Platform(options)
         made = platform.start()
-    except (EnvError, OSError) as error:
+    except (EnvError, SettingsError, OSError) as error:
         print(f"The platform cannot start: {_reason(error)}", file=sys.stderr)
         return 1
     print(greeting(platform.address, options, made, with_sample=marker.begun), flush=True)

@@ -88,6 +88,7 @@ class Platform:
 
         :returns: the administrator, when this start has made them.
         :raises OSError: the port is taken.
+        :raises SettingsError: a setting is wrong; ``SEALING_KEY`` is the file ``sealing.key``.
         """
         self._options.data_dir.mkdir(parents=True, exist_ok=True)
         with ExitStack() as starting:
@@ -194,11 +195,13 @@ class Platform:
         return f"sqlite:///{self._options.database(name)}"
 
     def _sealing_key(self) -> str:
-        """The key that encrypts signing keys at rest, made on first start."""
+        """The key that encrypts signing keys at rest, made on first start: all of it or none."""
         path = self._options.data_dir / "sealing.key"
         if not path.exists():
-            path.touch(mode=0o600)
-            path.write_text(secrets.token_urlsafe(32))
+            begun = path.with_suffix(".new")
+            begun.touch(mode=0o600)
+            begun.write_text(secrets.token_urlsafe(32))
+            begun.replace(path)
         return path.read_text()
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from crm_client.client import Client
 from crm_client.tokens import PasswordGrant
+from crm_local.platform import Options, Platform
 from crm_local.processes import wait_until
 from crm_local.sample.company import make_sample
 from crm_local.sample.fill import SAMPLE_PASSWORD
@@ -271,6 +272,32 @@ def test_a_folder_that_began_without_the_sample_never_gets_it(tmp_path: Path) ->
         assert "0.0.0.0" in run.listens_at
         assert "Other machines may reach" in run.printed
         assert run.interrupt() == 0
+
+
+def test_a_first_start_that_is_cut_short_is_repaired_by_starting_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_short(_bytes: int) -> str:
+        raise KeyboardInterrupt
+
+    options = Options(data_dir=tmp_path, port=0)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("crm_local.platform.secrets.token_urlsafe", cut_short)
+        Platform(options).start()
+    platform = Platform(options)
+    assert platform.start() is not None
+    platform.stop()
+    assert (tmp_path / "sealing.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_wrong_setting_is_said(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "sealing.key").write_text("short")
+    with started(tmp_path / "data", SAMPLE="false") as run:
+        assert run.wait() == 1
+        assert run.printed.startswith("The platform cannot start: ")
+        assert "SEALING_KEY" in run.printed
+        assert "Traceback" not in run.printed
 
 
 @pytest.mark.parametrize("port", ["taken", "70000"])

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from crm_chassis.administration import record_act
 from crm_chassis.aggregate import change_fields
 from crm_chassis.auth import Principal
 from crm_chassis.database import utc_now
+from crm_chassis.operations.administration import record_act
 from crm_chassis.problems import invalid, not_found
 from crm_gateway.authority import require_no_more
 from crm_gateway.clients.models import Client

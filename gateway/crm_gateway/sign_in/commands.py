@@ -80,7 +80,12 @@ def end_session(session: Session, session_id: str) -> None:
 
 
 def end_sessions(session: Session, principal_id: str) -> None:
-    """Revoke every session of a principal."""
+    """Revoke every session of a principal.
+
+    What was changed of the principal is written first: a sign-in beside waits for that, and opens
+    no session on what was good before.
+    """
+    session.flush()
     _revoke(session, SignInSession.principal_id == principal_id)
 
 

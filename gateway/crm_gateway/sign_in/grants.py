@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from crm_chassis.administration import record_act
 from crm_chassis.database import utc_now
+from crm_chassis.operations.administration import record_act
 from crm_chassis.problems import Problem
 from crm_gateway.clients.models import Client
-from crm_gateway.parts import Gateway
 from crm_gateway.sign_in import commands
 from crm_gateway.sign_in.models import SignInSession
 from crm_gateway.sign_in.passwords import (
@@ -23,6 +22,7 @@ from crm_gateway.sign_in.passwords import (
 from crm_gateway.sign_in.queries import principal_of
 from crm_gateway.users.models import User
 from crm_gateway.users.queries import user_by_email
+from crm_gateway.wiring import Gateway
 
 
 class TokenRefused(Problem):
@@ -68,15 +68,28 @@ def by_password(gateway: Gateway, email: str, password: str, address: str) -> Is
     with gateway.database.reading() as session:
         user = user_by_email(session, account)
     matches = verify_password(user.password_hash if user else None, password)
-    if user is None or not matches or not user.active:
+    tokens = _open(gateway, user, password) if user and matches else None
+    if tokens is None:
         if gateway.throttle.failed(account, address):
             _keep_lockout(gateway, f"/v1/users/{user.id}" if user else None)
         raise _wrong_sign_in()
-    gateway.throttle.succeeded(account)
+    gateway.throttle.succeeded(account, address)
+    return tokens
+
+
+def _open(gateway: Gateway, verified: User, password: str) -> Issued | None:
+    """Open a session of a user whose password was right when it was verified.
+
+    :returns: None when the user may not sign in, or has another password by now.
+    """
     lasts = timedelta(days=gateway.settings.session_days)
     with gateway.database.transaction() as session:
+        user = session.get_one(User, verified.id, with_for_update=True)
+        changed = user.password_hash != verified.password_hash
+        if not user.active or (changed and not verify_password(user.password_hash, password)):
+            return None
         if is_outdated(str(user.password_hash)):
-            session.get_one(User, user.id).password_hash = hash_password(password)
+            user.password_hash = hash_password(password)
         opened = commands.open_session(session, user.id, "user", lasts)
         refresh_token = commands.issue_refresh_token(session, opened)
     return _issued(gateway, opened, refresh_token)
@@ -87,26 +100,30 @@ def by_client_credentials(
 ) -> Issued:
     """Sign an API client in.
 
+    Only failures of the address are limited: nobody guesses 256 random bits, and programs of one
+    client may start many at a time.
+
     :raises TokenRefused: when id or secret is wrong, or the client may not sign in.
     :raises Problem: 429 after too many failures.
     """
-    gateway.throttle.enter(client_id, address)
-    with gateway.database.reading() as session:
-        client = session.get(Client, client_id) if _is_id(client_id) else None
-    matches = verify_secret(client.digests(utc_now()) if client else [], client_secret)
-    if client is None or not matches or not client.active:
-        if gateway.throttle.failed(client_id, address):
-            _keep_lockout(gateway, f"/v1/clients/{client.id}" if client else None)
+    gateway.throttle.check_address(address)
+    lasts = timedelta(seconds=gateway.settings.access_token_seconds)
+    opened = None
+    with gateway.database.transaction() as session:
+        client = None
+        if _is_id(client_id):
+            client = session.get(Client, client_id, with_for_update=True)
+        matches = verify_secret(client.digests(utc_now()) if client else [], client_secret)
+        if client is not None and matches and client.active:
+            opened = commands.open_session(session, client.id, "client", lasts)
+    if opened is None:
+        gateway.throttle.count_failure(address)
         raise TokenRefused(
             "invalid_client",
             "The client id or the secret is wrong.",
             401,
             {"WWW-Authenticate": 'Basic realm="crm"'},
         )
-    gateway.throttle.succeeded(client_id)
-    lasts = timedelta(seconds=gateway.settings.access_token_seconds)
-    with gateway.database.transaction() as session:
-        opened = commands.open_session(session, client.id, "client", lasts)
     return _issued(gateway, opened, None)
 
 

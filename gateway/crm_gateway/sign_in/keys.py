@@ -22,9 +22,9 @@ from joserfc.jwk import KeySet, OKPKey
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm_chassis.administration import record_act
-from crm_chassis.auth import ALGORITHM
 from crm_chassis.database import Database, utc_now
+from crm_chassis.operations.administration import record_act
+from crm_chassis.tokens import ALGORITHM
 from crm_gateway.sign_in.models import SigningKey
 
 AHEAD = timedelta(minutes=5)

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Table, delete, or_, select
 from sqlalchemy.orm import Session
 
 from crm_chassis.database import rows_changed, utc_now
-from crm_chassis.retention import Kept, older_than
+from crm_chassis.operations.retention import Kept, older_than
 from crm_gateway.settings import GatewaySettings
 from crm_gateway.sign_in.models import RefreshToken, SigningKey, SignInSession
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cachetools import LRUCache, TLRUCache
+from cachetools import LRUCache
 from joserfc import jwt
-from joserfc.jwt import JWTClaimsRegistry
 
-from crm_chassis.auth import ALGORITHM, ISSUER, Principal, unauthorized, verify_token
+from crm_chassis.auth import Principal
+from crm_chassis.tokens import ALGORITHM, ISSUER, TokenVerifier, unauthorized
 from crm_gateway.routes import Route
 from crm_gateway.sign_in.keys import KeyRing
 
@@ -20,7 +20,6 @@ AUDIENCE = "crm-gateway"
 INTERNAL_SECONDS = 60
 _RENEWED_BEFORE_END_SECONDS = 20
 _CACHED = 10_000
-_CACHED_SECONDS = 60.0  # so that what a key has signed that got out is not trusted for long
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +34,12 @@ class AccessClaims:
     expires_at: float
 
 
+def _access_claims(claims: Mapping[str, Any]) -> AccessClaims:
+    if "sid" not in claims:
+        raise unauthorized("token-claims", "The token names no session.")
+    return AccessClaims(claims["sub"], claims["sid"], float(claims["exp"]))
+
+
 class AccessTokens:
     """Made at sign-in, shown by clients at every request.
 
@@ -47,19 +52,7 @@ class AccessTokens:
     def __init__(self, keys: KeyRing, seconds: int) -> None:
         self.seconds = seconds
         self._keys = keys
-        self._claims = JWTClaimsRegistry(
-            iss={"essential": True, "value": ISSUER},
-            aud={"essential": True, "value": AUDIENCE},
-            exp={"essential": True},
-            sub={"essential": True},
-        )
-        # A signature takes 100 us to verify; a digest of the token 1 us.
-        self._verified: TLRUCache[bytes, AccessClaims] = TLRUCache(
-            _CACHED,
-            ttu=lambda _digest, claims, now: min(claims.expires_at, now + _CACHED_SECONDS),
-            timer=time.time,
-        )
-        self._lock = threading.Lock()
+        self._verifier = TokenVerifier(keys.published, AUDIENCE, _access_claims)
 
     def issue(self, principal_id: str, session_id: str) -> str:
         """A token of ``session_id``, good from now on."""
@@ -79,18 +72,7 @@ class AccessTokens:
 
         :raises Problem: 401 naming what is wrong with it.
         """
-        digest = hashlib.sha256(token.encode("latin-1")).digest()
-        with self._lock:
-            known = self._verified.get(digest)
-        if known is not None:
-            return known
-        claims = verify_token(token, self._keys.published, self._claims)
-        if "sid" not in claims:
-            raise unauthorized("token-claims", "The token names no session.")
-        verified = AccessClaims(claims["sub"], claims["sid"], float(claims["exp"]))
-        with self._lock:
-            self._verified[digest] = verified
-        return verified
+        return self._verifier.verify(token)
 
 
 class InternalTokens:

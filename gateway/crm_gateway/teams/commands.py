@@ -8,14 +8,15 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm_chassis.administration import record_act
+from crm_chassis import directory
 from crm_chassis.aggregate import change_fields
 from crm_chassis.auth import Principal
 from crm_chassis.imports import Row, upsert
+from crm_chassis.operations.administration import record_act
 from crm_chassis.problems import conflict, invalid
 from crm_gateway import events
 from crm_gateway.teams.models import Team
-from crm_gateway.teams.queries import ids_by_reference, root_id, subtree
+from crm_gateway.teams.queries import root_id, subtree
 
 
 def create(session: Session, values: dict[str, Any]) -> Team:
@@ -69,7 +70,7 @@ def import_rows(session: Session, _principal: Principal, key: str, rows: Sequenc
     record_act(session, "team.import", detail={"rows": len(rows)})
     while waiting:
         parents = {row.values["parent"] for row in waiting if "parent" in row.values}
-        known = ids_by_reference(session, parents)
+        known = directory.find(session, Team.__table__, parents)
         ready = [row for row in waiting if row.values.get("parent") in {None, *known}]
         if not ready:
             for row in waiting:

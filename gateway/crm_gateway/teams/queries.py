@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
-
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from crm_chassis.problems import not_found
@@ -34,19 +31,3 @@ def subtree(team_id: str) -> Select[tuple[str]]:
     tree = select(Team.id).where(Team.id == team_id).cte("subtree", recursive=True)
     tree = tree.union(select(Team.id).join(tree, Team.parent_id == tree.c.id))
     return select(tree.c.id)
-
-
-def ids_by_reference(session: Session, references: Iterable[str]) -> dict[str, str]:
-    """Ids of teams by external id or, where that is not one, by name.
-
-    A name that several teams have is left out: it names none for certain.
-    """
-    wanted = set(references)
-    teams = session.execute(
-        select(Team.id, Team.name, Team.external_id).where(
-            or_(Team.name.in_(wanted), Team.external_id.in_(wanted))
-        )
-    ).all()
-    names = Counter(team.name for team in teams)
-    by_name = {team.name: team.id for team in teams if names[team.name] == 1}
-    return by_name | {team.external_id: team.id for team in teams if team.external_id}

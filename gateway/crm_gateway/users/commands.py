@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from crm_chassis.administration import record_act
+from crm_chassis import directory
 from crm_chassis.aggregate import change_fields
 from crm_chassis.auth import Principal
 from crm_chassis.database import utc_now
 from crm_chassis.imports import Row, upsert
+from crm_chassis.operations.administration import record_act
 from crm_chassis.problems import conflict, invalid
 from crm_gateway import events
 from crm_gateway.authority import require_no_more
@@ -21,7 +22,6 @@ from crm_gateway.roles.queries import roles_named
 from crm_gateway.sign_in.commands import end_sessions
 from crm_gateway.sign_in.passwords import hash_password
 from crm_gateway.teams.models import Team
-from crm_gateway.teams.queries import ids_by_reference
 from crm_gateway.users.models import User
 
 
@@ -86,7 +86,8 @@ def _check(session: Session, user: User, values: dict[str, Any]) -> None:
 
 def import_rows(session: Session, principal: Principal, key: str, rows: Sequence[Row]) -> None:
     """Upsert users by ``external_id``, ``email`` or ``name``."""
-    teams = ids_by_reference(session, (row.values.get("team", "") for row in rows))
+    named = (row.values.get("team", "") for row in rows)
+    teams = directory.find(session, Team.__table__, named)
     for row in rows:
         if team := row.values.pop("team", None):
             if team in teams:

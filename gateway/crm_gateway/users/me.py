@@ -10,12 +10,12 @@ from flask.views import MethodView
 from crm_chassis.auth import current_principal
 from crm_chassis.problems import Problem, invalid
 from crm_chassis.web import Blueprint, current_service
-from crm_gateway.parts import current_gateway
 from crm_gateway.sign_in.passwords import verify_password
 from crm_gateway.teams.models import Team
 from crm_gateway.users.commands import set_password
 from crm_gateway.users.models import User
 from crm_gateway.users.schemas import Me, OwnNewPassword
+from crm_gateway.wiring import current_gateway
 
 blueprint = Blueprint("me", __name__, url_prefix="/v1/me", description="Myself")
 
@@ -57,4 +57,4 @@ class MyPassword(MethodView):
                 throttle.failed(principal.id, address)
                 raise invalid(("current_password", "This is not your password."))
             set_password(session, user, values["password"])
-        throttle.succeeded(principal.id)
+        throttle.succeeded(principal.id, address)

@@ -9,7 +9,7 @@ from typing import Any, cast
 from flask import Flask
 from sqlalchemy import Table
 
-from crm_chassis.retention import Kept, older_than
+from crm_chassis.operations.retention import Kept, older_than
 from crm_chassis.service import Definition, create_service
 from crm_chassis.settings import Settings
 from crm_customer import __version__, reactions
@@ -32,10 +32,11 @@ from crm_customer.quality.upkeep import watch_quality
 from crm_customer.restoring import RETELLING
 from crm_customer.search import api as search
 from crm_customer.search.commands import RECURRING as INDEX_WAITING
+from crm_customer.search.upkeep import watch_columns
 from crm_customer.subscriptions import subscriptions
 from crm_customer.tables import Tables
 from crm_customer.tags import api as tags
-from crm_customer.tags.attention import reconsider_noted
+from crm_customer.tags.attention import reconsider_noted, watch_changes
 from crm_customer.tags.timers import TIMERS as TAG_TIMERS
 
 _RESOURCES = (accounts, contacts, interactions)
@@ -79,6 +80,8 @@ DEFINITION = Definition(
 
 def create_app(settings: Settings | None = None, **parts: Any) -> Flask:
     """The customer service; ``parts`` are those of :func:`crm_chassis.service.create_service`."""
+    watch_changes()
+    watch_columns()
     watch_keys()
     watch_quality()
     app = create_service(DEFINITION, __name__, settings, **parts)

@@ -9,14 +9,15 @@ from crm_chassis.auth import visible
 from crm_chassis.custom_fields import CustomResource, ReferenceTarget
 from crm_customer.accounts.models import Account
 from crm_customer.contacts.models import Contact
+from crm_customer.kinds import ACCOUNT, CONTACT
 
 
 def _reachable_accounts() -> Select[tuple[str]]:
-    return visible(select(Account.id), Account, "customer.accounts.read")
+    return visible(select(Account.id), Account, ACCOUNT.read)
 
 
 def _reachable_contacts() -> Select[tuple[str]]:
-    return visible(select(Contact.id), Contact, "customer.contacts.read")
+    return visible(select(Contact.id), Contact, CONTACT.read)
 
 
 _TARGETS = {

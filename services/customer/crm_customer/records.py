@@ -8,10 +8,16 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from crm_chassis.custom_fields import merged
-from crm_chassis.fields import Text
+from crm_chassis.fields import Email, Instant, ListCell, Phone, Reference, Text
 from crm_customer.addresses import LONGEST, MOST_ENTRIES, Address, by_parts
-from crm_customer.consent import STATES, consented
-from crm_customer.profile import Profile
+from crm_customer.consent import STATES, consent_field, consented
+from crm_customer.duplicates.schemas import on_duplicate
+from crm_customer.profile import LEVELS, SATISFACTIONS, Profile
+from crm_customer.quality.fields import Percent
+from crm_customer.tags.models import MOST_TAGS
+from crm_customer.tags.schemas import TagKey
+
+ENTRIES = validate.Length(max=MOST_ENTRIES)
 
 IMPORTED = "import"
 """The source of a consent for which a file names none."""
@@ -36,10 +42,8 @@ def put_together(known: Profile, given: Mapping[str, Any]) -> dict[str, Any]:
 class Addressed(Schema):
     """The addresses of a customer, each in one line or by its parts: the one gives the other."""
 
-    addresses = fields.List(Text(LONGEST), validate=validate.Length(max=MOST_ENTRIES))
-    postal_addresses = fields.List(
-        fields.Nested(Address), validate=validate.Length(max=MOST_ENTRIES)
-    )
+    addresses = fields.List(Text(LONGEST), validate=ENTRIES)
+    postal_addresses = fields.List(fields.Nested(Address), validate=ENTRIES)
 
     @validates_schema
     def _said_once(self, values: dict[str, Any], **_: Any) -> None:
@@ -50,6 +54,55 @@ class Addressed(Schema):
     def _in_lines(self, values: dict[str, Any], **_: Any) -> dict[str, Any]:
         parts = values.pop("postal_addresses", None)
         return values if parts is None else values | by_parts(parts)
+
+
+class CustomerFields(Addressed):
+    """What a client says of an account and of a contact alike."""
+
+    external_id = Text(200, allow_none=True)
+    name = Text(200, required=True)
+    region = Text(100, allow_none=True)
+    level = fields.String(validate=validate.OneOf(LEVELS), allow_none=True)
+    emails = fields.List(Email(), validate=ENTRIES)
+    preferences = Text(4000, allow_none=True)
+    needs = Text(4000, allow_none=True)
+    satisfaction = fields.String(validate=validate.OneOf(SATISFACTIONS), allow_none=True)
+    source = Text(100, allow_none=True)
+    owner_id = Reference(allow_none=True)
+    consent = consent_field()
+    created_on = fields.Date()
+
+
+class StoredCustomer(Schema):
+    """What else there is of a customer that is stored."""
+
+    id = Reference(dump_only=True)
+    version = fields.Integer(dump_only=True)
+    team_id = Reference(dump_only=True, allow_none=True)
+    merged_into = Reference(
+        dump_only=True,
+        allow_none=True,
+        metadata={"description": "The record that stands for this one, which is in no list then."},
+    )
+    quality = Percent(dump_only=True)
+    completeness = Percent(dump_only=True)
+    validity = Percent(dump_only=True)
+    last_contacted_at = Instant(dump_only=True, allow_none=True)
+    tags = fields.List(fields.String(), dump_only=True)
+    created_at = Instant(dump_only=True)
+    updated_at = Instant(dump_only=True)
+
+
+def phones_typed(right: str) -> fields.List:
+    """The field of the telephone numbers as they were typed.
+
+    :param right: to see them in full.
+    """
+    return fields.List(
+        Phone(right=right),
+        dump_only=True,
+        metadata={"description": "The numbers in phones as they were typed."},
+    )
 
 
 def _consent_cell(channel: str) -> fields.String:
@@ -84,6 +137,18 @@ class CustomerCells(Schema):
         if "addresses" in values:
             raise ValidationError("Give this or addresses.", "address_line1")
         return values | by_parts([_checked(address)])
+
+
+class CustomerRow(CustomerCells):
+    """What a row of a file says of an account and of a contact alike; the owner goes by external id
+    or name.
+    """
+
+    emails = ListCell(Email(), validate=ENTRIES)
+    addresses = ListCell(Text(LONGEST), validate=ENTRIES)
+    tags = ListCell(TagKey(), validate=validate.Length(max=MOST_TAGS))
+    owner = Text(200)
+    on_duplicate = on_duplicate()
 
 
 def _checked(address: Mapping[str, Any]) -> dict[str, Any]:

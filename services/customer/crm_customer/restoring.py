@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from crm_chassis.reconcile import Retelling, Retold
+from crm_chassis.operations.reconcile import Retelling, Retold
 from crm_customer.accounts.events import account_changed
 from crm_customer.accounts.models import Account
 from crm_customer.contacts.events import contact_changed

@@ -1,11 +1,14 @@
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from crm_chassis.imports.runner import ImportRunner
+from crm_chassis.settings import Settings
 from crm_chassis.testing_harness import Harness
 from crm_customer.app import DEFINITION, create_app
 
@@ -13,8 +16,17 @@ Imported = tuple[dict[str, Any], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def customer(tmp_path: Path) -> Iterator[Harness]:
-    harness = Harness(create_app, "customer", tmp_path)
+def time_zone() -> str:
+    """Where the business is; a test may be parametrized with another place."""
+    return "UTC"
+
+
+@pytest.fixture
+def customer(tmp_path: Path, time_zone: str) -> Iterator[Harness]:
+    def create(settings: Settings, **parts: Any) -> Flask:
+        return create_app(replace(settings, time_zone=time_zone), **parts)
+
+    harness = Harness(create, "customer", tmp_path)
     yield harness
     harness.close()
 

@@ -11,9 +11,10 @@ from sqlalchemy import select
 from crm_chassis.database import new_id
 from crm_chassis.testing_harness import Caller, Harness, event
 from crm_contracts import catalogue
-from crm_customer.duplicates.identity import Kind, identity_of, keys_of
+from crm_customer.duplicates.identity import identity_of, keys_of
 from crm_customer.duplicates.models import duplicate_keys
 from crm_customer.duplicates.scoring import compare
+from crm_customer.kinds import KindName
 
 PERSON: dict[str, Any] = {
     "id": "1",
@@ -41,7 +42,7 @@ COMPANY: dict[str, Any] = {
 BOB = {"name": "Robert Miller", "phones": ["+447900123456"], "emails": ["bob@miller.example"]}
 
 
-def score(kind: Kind, one: dict[str, Any], other: dict[str, Any]) -> int:
+def score(kind: KindName, one: dict[str, Any], other: dict[str, Any]) -> int:
     """Percent, or 0 where the two would not be compared at all."""
     blank = PERSON if kind == "contact" else COMPANY
     first, second = (
@@ -237,12 +238,17 @@ def test_the_keys_follow_the_record(customer: Harness) -> None:
 def test_the_thresholds_can_be_set(customer: Harness) -> None:
     admin = customer.as_user()
     path = "/v1/settings/duplicates/contact"
-    assert admin.get(path).json == {"entry_from": 90, "review_from": 90}
-    assert admin.put(path, json={"entry_from": 100, "review_from": 50}).status_code == 200
-    assert admin.get(path).json == {"entry_from": 100, "review_from": 50}
+    seen = {"If-Match": admin.get(path).headers["ETag"]}
+    assert admin.get(path).json == {"entry_from": 90, "review_from": 90, "version": 1}
+    wanted = {"entry_from": 100, "review_from": 50}
+    assert admin.put(path, json=wanted, headers=seen).status_code == 200
+    assert admin.get(path).json == {**wanted, "version": 2}
     added(admin, **BOB)
     added(admin, **BOB)
-    assert admin.put(path, json={"entry_from": 0, "review_from": 101}).status_code == 422
+    wrong = {"entry_from": 0, "review_from": 101}
+    assert admin.put(path, json=wrong, headers=seen).status_code == 422
+    assert admin.put(path, json=wanted, headers=seen).status_code == 412
+    assert admin.put(path, json=wanted).status_code == 428
     assert customer.as_user({}).get(path).status_code == 403
 
 

@@ -1,7 +1,9 @@
 """Accounts and contacts out of a file."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -51,6 +53,17 @@ def test_rows_become_accounts_with_parents_of_the_same_file(
     told = {event.data["external_id"]: event for event in customer.published()}
     assert {event.sequence for event in told.values()} == {1}
     assert told["A2"].data["parent_id"] == group
+
+
+@pytest.mark.parametrize("time_zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
+@pytest.mark.parametrize("resource", ["accounts", "contacts"])
+def test_a_new_customer_is_one_since_today_where_the_business_is(
+    customer: Harness, import_csv: ImportCsv, time_zone: str, resource: str
+) -> None:
+    """It is another day in one of the two places than in UTC."""
+    import_csv(resource, "external_id,name\nX1,明光\n")
+    today = datetime.now(ZoneInfo(time_zone)).date()
+    assert listed(customer, resource)["X1"]["created_on"] == today.isoformat()
 
 
 def test_a_second_run_changes_nothing_and_a_new_value_is_one_change(

@@ -219,6 +219,30 @@ def test_a_customer_is_released_with_a_reason(service: Harness, rep: Caller) -> 
     assert stranger.get(f"/v1/accounts/{key}/ownership").status_code == 404
 
 
+def test_only_the_pool_s_operations_move_a_customer_into_it_or_out(
+    service: Harness, admin: Caller
+) -> None:
+    key = add(service, "Free")
+    path, seen = f"/v1/accounts/{key}", {"If-Match": '"1"'}
+    taken = admin.patch(path, json={"owner_id": admin.id}, headers=seen)
+    assert (taken.status_code, f"/v1/pool/{key}/claim" in taken.json["detail"]) == (409, True)
+    same = {"owner_id": None, "industry": "IT"}
+    assert admin.patch(path, json=same, headers=seen).status_code == 200
+    assert admin.post(f"/v1/pool/{key}/assign", json={"owner_id": admin.id}).status_code == 200
+    etag = admin.get(path).headers["ETag"]
+    given_up = admin.patch(path, json={"owner_id": None}, headers={"If-Match": etag})
+    assert given_up.status_code == 409
+    assert f"/v1/pool/{key}/release" in given_up.json["detail"]
+    assert admin.get(path).json["owner_id"] == admin.id
+
+
+def test_a_merged_customer_is_not_released(service: Harness, admin: Caller) -> None:
+    key = add(service, "Merged", owner_id=admin.id, merged_into=new_id())
+    body = {"json": {"reason": "moved abroad"}, "headers": {"If-Match": '"1"'}}
+    assert admin.post(f"/v1/pool/{key}/release", **body).status_code == 409
+    assert admin.get(f"/v1/accounts/{key}").json["owner_id"] == admin.id
+
+
 def test_a_manager_assigns(service: Harness, admin: Caller) -> None:
     user = {"name": "Rep", "team_id": EAST, "active": True}
     member, outsider = new_id(), new_id()
@@ -239,11 +263,13 @@ def test_a_manager_assigns(service: Harness, admin: Caller) -> None:
 
 def test_every_change_of_owner_is_logged(service: Harness, admin: Caller) -> None:
     made = admin.post("/v1/accounts", json={"name": "A"})
-    path = f"/v1/accounts/{made.json['id']}"
-    admin.patch(path, json={"owner_id": None}, headers={"If-Match": '"1"'})
+    path, other = f"/v1/accounts/{made.json['id']}", new_id()
+    user = {"id": other, "name": "Rep", "team_id": EAST, "active": True}
+    service.deliver(event("crm.gateway.user.created.v1", user))
+    admin.patch(path, json={"owner_id": other}, headers={"If-Match": '"1"'})
     admin.patch(path, json={"name": "B"}, headers={"If-Match": '"2"'})
     log = admin.get(f"{path}/ownership").json["items"]
-    assert [(each["from_owner_id"], each["to_owner_id"]) for each in log] == [(admin.id, None)]
+    assert [(each["from_owner_id"], each["to_owner_id"]) for each in log] == [(admin.id, other)]
     changes = [each.data.get("change") for each in service.published(CHANGED)]
     assert [change and change["reason"] for change in changes] == ["changed", None]
 

@@ -259,6 +259,82 @@ def test_what_is_given_by_hand_wins_over_a_rule(
     assert tags(caller, other) == ["premium"]
 
 
+def merged(caller: Caller, kept: str, gone: str, **fields: str) -> dict[str, Any]:
+    versions = [caller.get(f"/v1/accounts/{key}").json["version"] for key in (kept, gone)]
+    body = {
+        "kind": "account",
+        "survivor_id": kept,
+        "merged_id": gone,
+        "survivor_version": versions[0],
+        "merged_version": versions[1],
+        "fields": fields,
+    }
+    done = caller.post("/v1/merges", json=body)
+    assert done.status_code == 201, done.json
+    return done.json
+
+
+def parted(caller: Caller, merge: dict[str, Any]) -> None:
+    headers = {"If-Match": str(merge["version"])}
+    undone = caller.post(f"/v1/merges/{merge['id']}/undo", headers=headers)
+    assert undone.status_code == 200, undone.json
+
+
+def test_a_rule_goes_on_ruling_what_it_gave_a_merged_customer(
+    caller: Caller, after: Callable[..., None]
+) -> None:
+    rule_path = given_rule(caller, "premium", condition("region", "is", "North"))
+    given_rule(caller, "海外", condition("region", "is", "South"))
+    kept, gone = account(caller, region="South"), account(caller, region="North")
+    after()
+    assert (tags(caller, kept), tags(caller, gone)) == (["海外"], ["premium"])
+    done = merged(caller, kept, gone)
+    after()
+    assert tags(caller, kept) == ["海外"]
+    parted(caller, done)
+    assert (tags(caller, kept), tags(caller, gone)) == (["海外"], ["premium"])
+    again = merged(caller, kept, gone, region="merged")
+    after()
+    assert tags(caller, kept) == ["premium"]
+    assert caller.delete(rule_path, headers={"If-Match": "1"}).status_code == 204
+    after()
+    assert tags(caller, kept) == []
+    parted(caller, again)
+    after()
+    assert (tags(caller, kept), tags(caller, gone)) == (["海外"], [])
+
+
+@pytest.mark.parametrize(
+    ("choice", "borne"),
+    [
+        ({}, ["premium", "海外"]),
+        ({"tags": "survivor"}, ["premium"]),
+        ({"tags": "merged"}, ["regular", "海外"]),
+    ],
+)
+def test_a_merge_joins_tags_given_by_hand_and_keeps_one_of_a_category(
+    caller: Caller, choice: dict[str, str], borne: list[str]
+) -> None:
+    kept, gone = account(caller), account(caller)
+    for key, tag in ((kept, "premium"), (gone, "regular"), (gone, "海外")):
+        caller.put(f"/v1/accounts/{key}/tags/{tag}")
+    done = merged(caller, kept, gone, **choice)
+    assert tags(caller, kept) == borne
+    parted(caller, done)
+    assert (tags(caller, kept), tags(caller, gone)) == (["premium"], ["regular", "海外"])
+
+
+def test_undoing_a_merge_leaves_what_was_given_since(caller: Caller) -> None:
+    kept, gone = account(caller), account(caller)
+    caller.put(f"/v1/accounts/{kept}/tags/premium")
+    caller.put(f"/v1/accounts/{gone}/tags/海外")
+    done = merged(caller, kept, gone, tags="merged")
+    assert tags(caller, kept) == ["海外"]
+    caller.put(f"/v1/accounts/{kept}/tags/small")
+    parted(caller, done)
+    assert (tags(caller, kept), tags(caller, gone)) == (["small"], ["海外"])
+
+
 def test_of_a_category_the_first_rule_that_is_met_wins(customer: Harness, caller: Caller) -> None:
     given_rule(caller, "small", condition("orders", "at_least", 1), position=3)
     given_rule(caller, "regular", condition("orders", "at_least", 2), position=2)

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask
 
-from crm_chassis.reconcile import Retold
+from crm_chassis.operations.reconcile import Retold
 from crm_chassis.service import Definition, create_service
 from crm_chassis.settings import Settings
 from crm_marketing import __version__

@@ -14,7 +14,7 @@ from crm_chassis.broker import Delivery
 from crm_chassis.inbox import claim, inbox
 from crm_chassis.testing_harness import Harness, event
 from crm_reporting.projections import jobs
-from crm_reporting.projections.archive import Archive
+from crm_reporting.projections.archive import Archive, UnderWay
 from crm_reporting.projections.fold import Projection
 from crm_reporting.projections.tables import STANDING
 
@@ -143,6 +143,18 @@ def test_rebuild_and_verify_by_command(told: Harness) -> None:
     assert '"table":"opportunities"' in wrong.output
     assert "events folded" in run(args=["projections", "rebuild"]).output
     assert run(args=["projections", "verify"]).exit_code == 0
+
+
+def test_one_archive_run_goes_on_at_a_time(told: Harness) -> None:
+    if told.service.database.is_sqlite:
+        pytest.skip("SQLite has one process")
+    spoil(told)
+    under_way = archive(told).verify()
+    next(under_way)
+    with pytest.raises(UnderWay):
+        archive(told).rebuild()
+    under_way.close()
+    assert archive(told).rebuild() > 0
 
 
 def test_rebuild_and_verify_as_jobs(told: Harness) -> None:

@@ -1,23 +1,19 @@
-"""The moments that stand for business days."""
+"""Business days: the moments that stand for them, and how they are counted and written."""
 
 from __future__ import annotations
 
 from calendar import monthrange
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 
+from sqlalchemy.orm import Session
+
+from crm_chassis.calendar import end_of
 from crm_chassis.database import utc_now
 
-_LAST_ZONE = timedelta(hours=12)  # how far behind UTC a day ends where it ends last
 
-
-def start_of(day: date) -> datetime:
-    """The moment that stands for the day in a file, which knows no better."""
-    return datetime.combine(day, time(), UTC)
-
-
-def moment_on(day: date) -> datetime:
+def moment_on(session: Session, day: date) -> datetime:
     """When something was done that is told with its day: now, or by the end of a day gone by."""
-    return min(utc_now(), start_of(day) + timedelta(days=1) + _LAST_ZONE)
+    return min(utc_now(), end_of(session, day))
 
 
 def months_after(day: date, months: int) -> date:

@@ -18,11 +18,13 @@ import iso4217
 from crm_chassis.database import MONEY_PLACES
 from crm_chassis.problems import invalid
 
-_EXACT = Context(prec=80, rounding=ROUND_HALF_UP)  # no product of two stored numbers is longer
+EXACT = Context(prec=80, rounding=ROUND_HALF_UP)
+"""No product of two stored numbers is longer."""
+TOO_LARGE = Decimal(10) ** 14
+"""What a money column holds is below this."""
 _ZERO = Decimal(0)
 _PERCENT = Decimal("0.01")
 _FINEST = Decimal(1).scaleb(-MONEY_PLACES)
-_TOO_LARGE = Decimal(10) ** 14  # what a money column holds is below this
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def price(lines: Sequence[Line], currency: str) -> Totals:
         tax=_sum(line.tax for line in priced),
         total=_sum(line.total for line in priced),
     )
-    if max(totals.subtotal, totals.total) >= _TOO_LARGE:
+    if max(totals.subtotal, totals.total) >= TOO_LARGE:
         raise invalid(("lines", "Their total is too large."))
     return totals
 
@@ -100,8 +102,8 @@ def share(amount: Decimal, part: Decimal, whole: Decimal, currency: str) -> Deci
     To share out piece by piece, take the difference between the shares of what was given so far,
     before and after: the pieces then add up to the amount exactly.
     """
-    exact = _EXACT.divide(_EXACT.multiply(amount, part), whole)
-    return _EXACT.quantize(exact, minor_unit(currency))
+    exact = EXACT.divide(EXACT.multiply(amount, part), whole)
+    return EXACT.quantize(exact, minor_unit(currency))
 
 
 def unit_price(amount: Decimal, quantity: Decimal) -> Decimal:
@@ -109,8 +111,8 @@ def unit_price(amount: Decimal, quantity: Decimal) -> Decimal:
 
     :raises Problem: 422 naming ``quantity`` when no amount can hold it.
     """
-    each = _EXACT.quantize(_EXACT.divide(amount, quantity), _FINEST)
-    if each >= _TOO_LARGE:
+    each = EXACT.quantize(EXACT.divide(amount, quantity), _FINEST)
+    if each >= TOO_LARGE:
         raise invalid(("quantity", "Too small for this amount."))
     return each
 
@@ -127,7 +129,7 @@ def check_amount(amount: Decimal, currency: str, field: str) -> None:
     :raises Problem: 422 naming ``field``, or ``currency``.
     """
     unit = minor_unit(currency)
-    if _EXACT.quantize(amount, unit) != amount:
+    if EXACT.quantize(amount, unit) != amount:
         places = -int(unit.as_tuple().exponent)
         raise invalid((field, f"{currency} has {places or 'no'} decimals."))
 
@@ -148,7 +150,7 @@ def minor_unit(currency: str) -> Decimal:
 
 
 def _price_line(line: Line, unit: Decimal) -> LineTotal:
-    subtotal = _EXACT.quantize(_EXACT.multiply(line.quantity, line.unit_price), unit)
+    subtotal = EXACT.quantize(EXACT.multiply(line.quantity, line.unit_price), unit)
     discount = _percent(subtotal, line.discount_percent, unit)
     net = subtotal - discount
     tax = _percent(net, line.tax_rate, unit)
@@ -156,14 +158,14 @@ def _price_line(line: Line, unit: Decimal) -> LineTotal:
 
 
 def _percent(amount: Decimal, percent: Decimal, unit: Decimal) -> Decimal:
-    exact = _EXACT.multiply(_EXACT.multiply(amount, percent), _PERCENT)
-    return _EXACT.quantize(exact, unit)
+    exact = EXACT.multiply(EXACT.multiply(amount, percent), _PERCENT)
+    return EXACT.quantize(exact, unit)
 
 
 def _sum(amounts: Iterable[Decimal]) -> Decimal:
     total = _ZERO
     for amount in amounts:
-        total = _EXACT.add(total, amount)
+        total = EXACT.add(total, amount)
     return total
 
 
@@ -175,5 +177,5 @@ def _refusals(place: int, line: Line) -> Iterator[tuple[str, str]]:
     for name in ("discount_percent", "tax_rate"):
         if not 0 <= getattr(line, name) <= 100:
             yield f"lines.{place}.{name}", "Must be from 0 to 100."
-    if _EXACT.multiply(line.quantity, line.unit_price) >= _TOO_LARGE:
+    if EXACT.multiply(line.quantity, line.unit_price) >= TOO_LARGE:
         yield f"lines.{place}.unit_price", "Too large with this quantity."

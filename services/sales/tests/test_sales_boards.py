@@ -123,7 +123,9 @@ def test_receipts_are_held_against_targets_in_receipts_and_orders_are_counted(
     company.aim("person", "ann", "40", measure="receipts")
     company.aim("person", "ann", "7")
     line = {"product_name": "a", "quantity": "1", "unit_price": "30.00"}
-    order = {"account_id": new_id(), "currency": "EUR", "lines": [line], "placed_on": DAY}
+    account = event("crm.customer.account.created.v1", {"id": new_id()})
+    company.sales.deliver(account)
+    order = {"account_id": account.subject, "currency": "EUR", "lines": [line], "placed_on": DAY}
     for owner in ("bo", "ann", "ann"):
         answer = company.admin.post("/v1/orders", json=order | {"owner_id": company.ids[owner]})
         assert answer.status_code == 201, answer.text

@@ -225,6 +225,20 @@ def test_a_longer_reminder_counts_for_running_contracts(
     assert told(sales, "expiring") == 1
 
 
+def test_a_longer_reminder_is_set_for_many_contracts_a_few_at_a_time(
+    anywhere: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crm_sales.contracts.timers._PIECE", 2)
+    rep = make_people(anywhere)["rep"]
+    contracts = [done(rep, draft(rep), "submit")["id"] for _ in range(5)]
+    on_day(anywhere, 0)
+    admin, etag = anywhere.as_user(), {"If-Match": '"1"'}
+    assert admin.put("/v1/settings/contracts", json={"reminder_days": 14}, headers=etag).json
+    on_day(anywhere, 20)
+    expiring = anywhere.published("crm.sales.contract.expiring.v1")
+    assert sorted(each.subject for each in expiring) == sorted(contracts)
+
+
 def test_a_void_contract_ends_and_no_timer_touches_it(
     sales: Harness, people: dict[str, Caller]
 ) -> None:

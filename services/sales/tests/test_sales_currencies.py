@@ -18,7 +18,8 @@ def tag(version: int) -> dict[str, str]:
 
 def with_rates(sales: Harness) -> Caller:
     admin = sales.as_user()
-    assert admin.put("/v1/settings/currency", json={"base_currency": "EUR"}).status_code == 200
+    chosen = admin.put("/v1/settings/currency", json={"base_currency": "EUR"}, headers=tag(0))
+    assert chosen.status_code == 200
     for day, rate in (("2026-01-01", "0.13"), ("2026-03-01", "0.125"), ("2026-04-01", "0.12")):
         new = {"currency": "CNY", "valid_from": day, "rate": rate}
         assert admin.put("/v1/exchange-rates", json=new).status_code == 200
@@ -35,6 +36,17 @@ def test_without_a_base_currency_nothing_is_converted(sales: Harness) -> None:
     assert base_of(admin.post("/v1/opportunities", json=DEAL).json) == (None, None, None)
     rate = {"currency": "CNY", "valid_from": "2026-01-01", "rate": "0.13"}
     assert admin.put("/v1/exchange-rates", json=rate).status_code == 409
+
+
+def test_the_base_currency_is_chosen_by_who_saw_which_one_it_was(sales: Harness) -> None:
+    admin, path = sales.as_user(), "/v1/settings/currency"
+    assert admin.get(path).headers["ETag"] == '"0"'
+    assert admin.put(path, json={"base_currency": "EUR"}).status_code == 428
+    first = admin.put(path, json={"base_currency": "EUR"}, headers=tag(0))
+    assert (first.status_code, first.headers["ETag"]) == (200, '"1"')
+    assert admin.put(path, json={"base_currency": "USD"}, headers=tag(0)).status_code == 412
+    assert admin.get(path).json == {"base_currency": "EUR", "version": 1}
+    assert admin.put(path, json={"base_currency": "USD"}, headers=tag(1)).json["version"] == 2
 
 
 def test_a_deal_keeps_the_rate_of_its_entry(anywhere: Harness) -> None:

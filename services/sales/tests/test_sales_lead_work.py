@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry
+from sqlalchemy import select
 
 from crm_chassis.database import new_id
 from crm_chassis.scheduler import Scheduler
 from crm_chassis.testing_harness import Caller, Harness, event, problem_fields
 from crm_sales.app import DEFINITION
+from crm_sales.replicas import accounts
 
 REMINDED = "crm.sales.lead.reminded.v1"
 
@@ -140,3 +142,19 @@ def test_a_lead_does_not_go_into_a_customer_that_is_not_seen(sales: Harness) -> 
     account, _ = customer(sales, owner_id=None, team_id=mine)
     body = {"account_id": account, "amount": "10", "currency": "CNY"}
     assert rep.post(path, json=body).status_code == 201
+
+
+def test_whom_a_lead_became_can_be_sold_to_before_customer_tells_of_them(sales: Harness) -> None:
+    rep = sales.as_user()
+    terms = {"amount": "10", "currency": "CNY"}
+    made = rep.post(f"{taken_in(rep)}/conversion", json=terms).json
+    of_customer = {name: made[name] for name in ("account_id", "contact_id")}
+    line = {"product_name": "x", "quantity": "1", "unit_price": "10.00"}
+    asked = of_customer | {"currency": "CNY", "lines": [line]}
+    for path in ("/v1/quotes", "/v1/orders"):
+        assert rep.post(path, json=asked).status_code == 201
+    told = {"id": made["account_id"], "name": "北风科技"}
+    sales.deliver(event("crm.customer.account.created.v1", told))
+    with sales.service.database.reading() as session:
+        names = session.scalars(select(accounts.c.name)).all()
+    assert names == ["北风科技"]

@@ -52,6 +52,16 @@ def test_the_phone_is_masked_without_the_right_and_cannot_be_searched(sales: Har
     assert entitled.get("/v1/leads?q=13800138").json["items"][0]["phone"] == "+8613800138000"
 
 
+def test_a_lead_is_found_by_its_phone_and_address_as_typed(anywhere: Harness) -> None:
+    lead, _ = taken_in(anywhere)
+    rep = anywhere.as_user()
+    rep.post("/v1/leads", json={"name": "李雷", "phone": "+86 138 0013 9000"})
+    for name, typed in (("phone", LEAD["phone"]), ("email", LEAD["email"])):
+        found = rep.get("/v1/leads", query_string={name: typed}).json["items"]
+        assert [each["id"] for each in found] == [lead["id"]]
+    assert problem_fields(rep.get("/v1/leads?phone=call+me")) == ["phone.0"]
+
+
 def test_the_states_follow_the_definition(sales: Harness) -> None:
     lead, etag = taken_in(sales)
     rep = sales.as_user()

@@ -157,11 +157,23 @@ def test_the_same_lines_again_change_nothing_and_kept_lines_stay_the_same(shop: 
     assert shop.admin.get(f"{shop.path}/line-items").json["lines"] == second
 
 
+def test_a_limit_is_changed_by_who_saw_what_it_was(shop: Shop) -> None:
+    path = "/v1/discount-limits/sales_rep"
+    assert shop.admin.put(path, json={"max_percent": "10"}).status_code == 428
+    assert shop.admin.put(path, json={"max_percent": "10"}, headers=tag(0)).json["version"] == 1
+    assert shop.admin.put(path, json={"max_percent": "90"}, headers=tag(0)).status_code == 412
+    (limit,) = shop.admin.get("/v1/discount-limits").json["items"]
+    assert (limit["max_percent"], limit["version"]) == ("10", 1)
+    changed = shop.admin.put(path, json={"max_percent": "20"}, headers=tag(1))
+    assert (changed.json["max_percent"], changed.headers["ETag"]) == ("20", '"2"')
+
+
 def test_a_role_lets_off_no_more_than_its_limit(shop: Shop) -> None:
     limits = {"sales_rep": "10", "sales_manager": "30", "admin": None}
     for role, percent in limits.items():
         path = f"/v1/discount-limits/{role}"
-        assert shop.admin.put(path, json={"max_percent": percent}).status_code == 200
+        set_ = shop.admin.put(path, json={"max_percent": percent}, headers=tag(0))
+        assert set_.status_code == 200
     grants = {"sales.opportunities.*": "all"}
 
     def caller(*roles: str) -> Caller:
@@ -309,3 +321,21 @@ def test_prices_are_imported(shop_anywhere: Shop) -> None:
     told = shop_anywhere.sales.published("crm.sales.price_list.product_priced.v1")
     assert len(told) == 1
     assert len(told[0].data["change"]["prices"]) == 2
+
+
+def test_a_file_of_prices_without_quantities_says_the_price_of_any(shop: Shop) -> None:
+    shop.price(shop.gtx, ("0", "90"), ("10", "80"))
+    mapping = {
+        "resource": "price-list-prices",
+        "key": "price_list",
+        "columns": {"l": "price_list", "p": "product", "u": "unit_price"},
+    }
+    job = shop.admin.post("/v1/imports", json=mapping).json
+    content = io.BytesIO(b"l,p,u\nPartners,GTX,95\n")
+    shop.admin.put(f"/v1/imports/{job['id']}/content", input_stream=content)
+    runner = ImportRunner("sales", shop.sales.service.database, DEFINITION.importers)
+    while runner.step():
+        pass
+    assert shop.admin.get(f"/v1/imports/{job['id']}").json["changed"] == 1
+    (told,) = shop.sales.published("crm.sales.price_list.product_priced.v1")[1:]
+    assert [price["unit_price"] for price in told.data["change"]["prices"]] == ["95.00", "80.00"]

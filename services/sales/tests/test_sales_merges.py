@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event as database_event
 
 from crm_chassis.database import new_id
 from crm_chassis.events import Event
@@ -55,6 +56,7 @@ def test_every_column_that_holds_a_customer_follows() -> None:
 def test_a_deal_goes_to_the_survivor_is_told_of_and_comes_back(sales: Harness) -> None:
     kept, gone, contact = new_id(), new_id(), new_id()
     sales.deliver(named(kept, "Northwind"), named(gone, "Northwind Traders"))
+    sales.deliver(event("crm.customer.contact.created.v1", {"id": contact}))
     deal = opened(sales, account_id=gone, contact_id=contact)
     other = opened(sales, account_id=kept)
     done, undone = merge(kept, gone)
@@ -114,6 +116,7 @@ def test_a_task_about_a_merged_contact_is_about_the_survivor(sales: Harness) -> 
 
 def test_the_end_may_be_heard_of_before_the_beginning(sales: Harness) -> None:
     kept, gone = new_id(), new_id()
+    sales.deliver(named(gone, "Northwind Traders"))
     deal = opened(sales, account_id=gone)
     done, undone = merge(kept, gone)
     sales.deliver(undone)
@@ -148,9 +151,11 @@ def test_order_duplicates_and_batches_make_no_difference(tmp_path_factory: Any, 
     first, second, third = new_id(), new_id(), new_id()
     to_second, back = merge(second, first)
     to_third, _ = merge(third, second)
-    events = [to_second, to_third, back, *(named(key, "Northwind") for key in (first, third))]
+    known = [named(key, "Northwind") for key in (first, second, third)]
+    events = [to_second, to_third, back, *known]
     folder: Path = tmp_path_factory.mktemp("sales")
     sales = Harness(create_app, "sales", folder)
+    sales.deliver(*known)
     deals = [opened(sales, account_id=account) for account in (first, second)]
     shuffled = chance.sample(events * 2, len(events) * 2)
     cut = chance.randint(1, len(shuffled) - 1)
@@ -159,3 +164,27 @@ def test_order_duplicates_and_batches_make_no_difference(tmp_path_factory: Any, 
     sales.deliver(*shuffled[cut:])
     assert [read(sales, deal)["account_id"] for deal in deals] == [first, third] * 2
     sales.close()
+
+
+def test_quotes_and_contracts_follow_with_as_many_questions_as_one(sales: Harness) -> None:
+    kept, gone = new_id(), new_id()
+    sales.deliver(named(kept, "Northwind"), named(gone, "Northwind Traders"))
+    rep, lines = sales.as_user(), [{"product_name": "Lens", "unit_price": "10.00"}]
+    terms = {"title": "T", "amount": "1.00", "starts_on": "2030-01-01", "ends_on": "2030-12-31"}
+    of_account = {"account_id": gone, "currency": "EUR"}
+    for _ in range(3):
+        assert rep.post("/v1/quotes", json=of_account | {"lines": lines}).status_code == 201
+        assert rep.post("/v1/contracts", json=of_account | terms).status_code == 201
+    asked: list[str] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    engine = sales.service.database.engine
+    database_event.listen(engine, "before_cursor_execute", note)
+    sales.deliver(merge(kept, gone)[0])
+    database_event.remove(engine, "before_cursor_execute", note)
+    for part in ("quote_lines", "contract_approvals"):
+        assert len([each for each in asked if f"FROM {part}" in each]) == 1
+    assert len(sales.published("crm.sales.quote.changed.v1")) == 3
+    assert len(sales.published("crm.sales.contract.changed.v1")) == 3

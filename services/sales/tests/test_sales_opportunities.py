@@ -90,6 +90,16 @@ def test_a_deal_is_given_only_to_somebody_in_reach(sales: Harness) -> None:
     assert deal["team_id"] == theirs
 
 
+def test_a_deal_does_not_refer_to_what_is_not_there(sales: Harness) -> None:
+    rep, path, etag = opened(sales)
+    wrong = {name: new_id() for name in ("account_id", "campaign_id", "contact_id", "product_id")}
+    refused = rep.post("/v1/opportunities", json=DEAL | wrong)
+    assert (refused.status_code, problem_fields(refused)) == (422, sorted(wrong))
+    refused = rep.patch(path, json=wrong, headers={"If-Match": etag})
+    assert (refused.status_code, problem_fields(refused)) == (422, sorted(wrong))
+    assert len(sales.published()) == 1
+
+
 MAPPING = {
     "resource": "opportunities",
     "columns": {
@@ -217,3 +227,47 @@ def test_a_deal_closed_on_an_earlier_day_was_in_its_stage_until_then(sales: Harn
     assert rep.post(path, json={"reason": "price", "closed_on": "2025-02-21"}, headers=tag).json
     seconds = sales.published()[-1].data["change"]["seconds_in_stage"]
     assert 20 <= seconds / 86_400 < 22
+
+
+def lost_to_a_competitor(sales: Harness) -> tuple[Caller, str]:
+    """A deal out of a file that was lost since, to a competitor."""
+    known_names(sales)
+    assert imported(sales, "E1,李娜,GTX Pro,,proposal,2025-02-01,,100\n")[0]["created"] == 1
+    rep = sales.as_user()
+    rival = rep.post("/v1/competitors", json={"name": "Rival"}).json["id"]
+    (deal,) = rep.get("/v1/opportunities").json["items"]
+    path, tag = f"/v1/opportunities/{deal['id']}", {"If-Match": f'"{deal["version"]}"'}
+    loss = {"reason": "price", "competitor_id": rival, "closed_on": "2025-02-21"}
+    lost = rep.post(f"{path}/lose", json=loss, headers=tag)
+    assert lost.json["lost_reason"] == "price"
+    return rep, path
+
+
+def took_the_deal(rep: Caller, path: str) -> bool:
+    (competitor,) = rep.get(f"{path}/competitors").json
+    return bool(competitor["took_the_deal"])
+
+
+def test_a_row_that_takes_a_lost_deal_up_again_forgets_its_end(sales: Harness) -> None:
+    rep, path = lost_to_a_competitor(sales)
+    assert imported(sales, "E1,李娜,GTX Pro,,proposal,2025-02-01,,100\n")[0]["changed"] == 1
+    deal = rep.get(path).json
+    assert (deal["stage_type"], deal["closed_on"], deal["lost_reason"]) == ("open", None, None)
+    assert not took_the_deal(rep, path)
+
+
+def test_a_row_that_says_a_lost_deal_is_won_forgets_why_it_was_lost(sales: Harness) -> None:
+    rep, path = lost_to_a_competitor(sales)
+    row = "E1,李娜,GTX Pro,,Won,2025-02-01,2025-03-01,100\n"
+    assert imported(sales, row)[0]["changed"] == 1
+    deal = rep.get(path).json
+    assert (deal["stage_type"], deal["closed_on"]) == ("won", "2025-03-01")
+    assert deal["lost_reason"] is None
+    assert not took_the_deal(rep, path)
+
+
+def test_a_row_that_says_what_is_known_keeps_why_a_deal_was_lost(sales: Harness) -> None:
+    rep, path = lost_to_a_competitor(sales)
+    assert imported(sales, "E1,李娜,GTX Pro,,Lost,2025-02-01,2025-02-22,100\n")[0]["changed"] == 1
+    assert rep.get(path).json["lost_reason"] == "price"
+    assert took_the_deal(rep, path)

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 from werkzeug.test import TestResponse
 
 from crm_chassis.database import new_id
-from crm_chassis.testing_harness import Caller, Harness
+from crm_chassis.testing_harness import Caller, Harness, event
 from crm_sales.app import create_app
 
 AMOUNTS = st.integers(1, 6000).map(lambda cents: str(Decimal(cents) / 100))
@@ -35,6 +35,7 @@ class Books(RuleBasedStateMachine):
     @initialize(plan=st.integers(0, 4))
     def place(self, plan: int) -> None:
         account = new_id()
+        self.harness.deliver(event("crm.customer.account.created.v1", {"id": account}))
         self.caller = self.harness.as_user()  # a token lasts a minute
         self.orders: list[str] = []
         self.receipts: list[str] = []

@@ -233,11 +233,12 @@ def test_an_export_has_what_the_list_has(sales: Harness, customers: dict[str, st
     assert dict(zip(header.split(","), row.split(","), strict=True))["total"] == "77.00"
 
 
-def test_receipts_pay_instalments_in_turn(sales: Harness) -> None:
+def test_receipts_pay_instalments_in_turn(sales: Harness, customers: dict[str, str]) -> None:
     admin = sales.as_user()
     line = {"product_name": "x", "quantity": "1", "unit_price": "9.00"}
     plan = {"parts": 3, "first_due_on": "2030-01-31"}
-    order = {"account_id": new_id(), "currency": "USD", "lines": [line], "payment_plan": plan}
+    order = {"account_id": customers["ACME"], "currency": "USD", "lines": [line]}
+    order["payment_plan"] = plan
     admin.post("/v1/orders", json=order | {"external_id": "1"})
     columns = {"key": "external_id", "order": "order", "on": "received_on", "amount": "amount"}
     rows = "key,order,on,amount\na,1,2026-01-02,4.00\nb,1,2026-01-03,4.00\n"

@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 from prometheus_client import CollectorRegistry
-from sqlalchemy import event
+from sqlalchemy import event as database_event
 
 from crm_chassis.database import new_id
 from crm_chassis.scheduler import Scheduler
-from crm_chassis.testing_harness import Harness
+from crm_chassis.testing_harness import Harness, event
 from crm_sales.app import DEFINITION
 
 LINES = [{"product_name": name, "quantity": "1", "unit_price": "1.00"} for name in "ab"]
@@ -26,14 +26,16 @@ def counted(sales: Harness) -> Iterator[list[str]]:
             statements.append(statement)
 
     engine = sales.service.database.engine
-    event.listen(engine, "before_cursor_execute", count)
+    database_event.listen(engine, "before_cursor_execute", count)
     yield statements
-    event.remove(engine, "before_cursor_execute", count)
+    database_event.remove(engine, "before_cursor_execute", count)
 
 
 def place(sales: Harness, count: int) -> None:
     rep = sales.as_user()
-    order = {"account_id": new_id(), "currency": "EUR", "lines": LINES}
+    account = event("crm.customer.account.created.v1", {"id": new_id()})
+    sales.deliver(account)
+    order = {"account_id": account.subject, "currency": "EUR", "lines": LINES}
     for _ in range(count):
         assert rep.post("/v1/orders", json=order).status_code == 201
 

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from crm_chassis.database import new_id, utc_now
 from crm_chassis.scheduler import Scheduler
-from crm_chassis.testing_harness import Caller, Harness, problem_fields
+from crm_chassis.testing_harness import Caller, Harness, event, problem_fields
 from crm_sales.app import DEFINITION
 
 ACCOUNT = new_id()
@@ -28,6 +28,7 @@ class Shop:
     def __init__(self, sales: Harness, caller: Caller | None = None) -> None:
         self.sales = sales
         self.caller = caller or sales.as_user()
+        sales.deliver(event("crm.customer.account.created.v1", {"id": ACCOUNT}))
 
     def place(self, **values: Any) -> dict[str, Any]:
         return self.done(self.caller.post("/v1/orders", json={**ORDER, **values}))
@@ -119,6 +120,7 @@ def test_a_line_of_a_product_has_its_name_and_list_price(shop: Shop) -> None:
 
 def test_the_opportunity_says_whose_an_order_is(shop: Shop) -> None:
     campaign = new_id()
+    shop.sales.deliver(event("crm.marketing.campaign.created.v1", {"id": campaign}))
     deal = shop.done(
         shop.caller.post(
             "/v1/opportunities",
@@ -142,6 +144,10 @@ def test_the_opportunity_says_whose_an_order_is(shop: Shop) -> None:
     ("wrong", "field"),
     [
         ({"account_id": None}, "account_id"),
+        ({"account_id": new_id()}, "account_id"),
+        ({"contact_id": new_id()}, "contact_id"),
+        ({"campaign_id": new_id()}, "campaign_id"),
+        ({"contract_id": new_id()}, "contract_id"),
         ({"currency": "XAU"}, "currency"),
         ({"currency": "ABC"}, "currency"),
         ({"currency": "eur"}, "currency"),
@@ -623,3 +629,12 @@ def test_what_belongs_to_an_order_goes_to_its_new_owner(sales: Harness) -> None:
     for path in (f"/v1/receipts/{receipt['id']}", f"/v1/invoices/{invoice['id']}"):
         assert shop.done(boss.get(path))["owner_id"] == boss.id
     assert {each["owner_id"] for each in shop.receivables(order)} == {boss.id}
+
+
+@pytest.mark.parametrize("field", ["campaign_id", "contract_id"])
+def test_an_order_is_not_changed_to_refer_to_what_is_not_there(shop: Shop, field: str) -> None:
+    order = shop.place()
+    path, tag = f"/v1/orders/{order['id']}", {"If-Match": '"1"'}
+    refused = shop.caller.patch(path, json={field: new_id()}, headers=tag)
+    assert (refused.status_code, problem_fields(refused)) == (422, [field])
+    assert shop.order(order)["version"] == 1

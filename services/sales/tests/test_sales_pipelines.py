@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crm_chassis.testing_harness import Caller, Harness, problem_fields
+from crm_chassis.database import new_id
+from crm_chassis.testing_harness import Caller, Harness, event, problem_fields
 
 DEAL = {"name": "Renewal", "amount": "100", "currency": "EUR"}
 
@@ -193,9 +194,11 @@ def test_a_stage_lets_in_only_deals_with_its_required_fields(sales: Harness) -> 
         "/v1/products", json={"name": "GTX", "list_price": "5", "currency": "EUR"}
     ).json
     competitor = admin.post("/v1/competitors", json={"name": "Globex"}).json
+    contact = event("crm.customer.contact.created.v1", {"id": new_id()})
+    sales.deliver(contact)
     filled = {
         "amount": "5",
-        "contact_id": product["id"],
+        "contact_id": contact.subject,
         "product_id": product["id"],
         "expected_close_on": "2026-12-01",
         "next_step": "Call",

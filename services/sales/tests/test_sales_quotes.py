@@ -130,7 +130,9 @@ def test_what_is_wrong_is_named(sales: Harness, values: dict[str, Any], field: s
 
 def test_a_role_lets_off_no_more_than_its_limit(sales: Harness) -> None:
     admin = sales.as_user()
-    answer = admin.put("/v1/discount-limits/sales_rep", json={"max_percent": "5.00"})
+    answer = admin.put(
+        "/v1/discount-limits/sales_rep", json={"max_percent": "5.00"}, headers={"If-Match": '"0"'}
+    )
     assert answer.status_code == 200, answer.json
     answer = admin.post("/v1/quotes", json={"currency": "CNY", "lines": LINES})
     assert (answer.status_code, problem_fields(answer)) == (422, ["lines.1.discount_percent"])
@@ -288,3 +290,27 @@ def test_a_number_is_ordered_at_most_once(tmp_path_factory: pytest.TempPathFacto
     machine = type("Machine", (Lifecycle,), {"tmp": tmp_path_factory})
     limits = hypothesis_settings(max_examples=8, stateful_step_count=15, deadline=None)
     run_state_machine_as_test(machine, settings=limits)
+
+
+def test_what_is_ordered_by_a_quote_counts_for_the_campaign_of_its_deal(sales: Harness) -> None:
+    campaign = event("crm.marketing.campaign.created.v1", {"id": new_id()})
+    sales.deliver(campaign)
+    rep = sales.as_user()
+    deal = {"name": "大单", "amount": "10", "currency": "CNY", "campaign_id": campaign.subject}
+    deal_id = rep.post("/v1/opportunities", json=deal).json["id"]
+    quote = sent(rep, opportunity_id=deal_id)
+    blind = sales.as_user({"sales.quotes.*": "own", "sales.orders.*": "own"}, user_id=rep.id)
+    order_id = act(blind, quote, "accept").json["order_id"]
+    assert rep.get(f"/v1/orders/{order_id}").json["campaign_id"] == campaign.subject
+
+
+def test_quantities_and_rates_are_written_as_orders_write_them(sales: Harness) -> None:
+    rep = sales.as_user()
+    line = {"product_name": "x", "quantity": "10", "unit_price": "1.00", "tax_rate": "19"}
+    quote = sent(rep, lines=[line])
+    accepted = act(rep, quote, "accept").json
+    names = ("quantity", "discount_percent", "tax_rate")
+    order = rep.get(f"/v1/orders/{accepted['order_id']}").json
+    (quoted,), (ordered,) = accepted["lines"], order["lines"]
+    assert [quoted[name] for name in names] == ["10", "0", "19"]
+    assert [ordered[name] for name in names] == ["10", "0", "19"]

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import delete, select
 
 from crm_chassis.database import new_id
+from crm_chassis.operations.reconcile import Seen
 from crm_chassis.outbox import event_log
-from crm_chassis.reconcile import Seen
 from crm_chassis.testing_harness import Caller, Harness, event
 from crm_sales.replicas import accounts, campaigns
 

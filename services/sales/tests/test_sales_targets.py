@@ -84,6 +84,8 @@ def test_targets_come_out_of_a_file(sales: Harness) -> None:
         errors = admin.get(f"{path}/errors").json["items"]
         return [(error["row"], error["field"]) for error in errors]
 
+    assert imported("1,company,,receipts,2026-11,500\n") == [(2, "currency")]
+    admin.put("/v1/settings/currency", json={"base_currency": "EUR"}, headers={"If-Match": '"0"'})
     refused = imported(
         "1,company,,receipts,2026-11,500\n"
         "2,team,N,,2026-11,100\n"
@@ -94,8 +96,8 @@ def test_targets_come_out_of_a_file(sales: Harness) -> None:
     assert sorted(field for _, field in refused) == ["member", "member", "member"]
     found = admin.get("/v1/targets").json["items"]
     assert {(t["scope"], t["member_id"], t["measure"], t["currency"]) for t in found} == {
-        ("company", None, "receipts", "USD"),
-        ("team", team, "sales", "USD"),
+        ("company", None, "receipts", "EUR"),
+        ("team", team, "sales", "EUR"),
     }
     ((_, field),) = imported("2,team,N,receipts,2026-11,100\n")
     assert field == "measure"

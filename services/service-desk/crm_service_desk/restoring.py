@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from crm_chassis.events import Voided
 from crm_chassis.numbering import Numbering
-from crm_chassis.reconcile import Retelling, Retold
+from crm_chassis.operations.reconcile import Retelling, Retold
 from crm_chassis.replicas import forget_gone
 from crm_service_desk.events import ticket_changed
 from crm_service_desk.merges import MERGED_KEYS

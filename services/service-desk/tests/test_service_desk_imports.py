@@ -1,13 +1,18 @@
 """Tickets out of files: as they stand, once, with every bad cell named."""
 
 import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+from flask import Flask
 
 from crm_chassis.database import new_id
 from crm_chassis.imports.runner import ImportRunner
+from crm_chassis.settings import Settings
 from crm_chassis.testing_harness import Harness, event
-from crm_service_desk.app import DEFINITION
+from crm_service_desk.app import DEFINITION, create_app
 
 MAPPING = {
     "resource": "tickets",
@@ -151,3 +156,16 @@ def test_the_export_is_the_list_as_csv(desk: Harness, names: dict[str, str]) -> 
     assert len(lines) == 2
     assert "打印机" in lines[1]
     assert "Cancity" in lines[1]
+
+
+def in_shanghai(settings: Settings, **parts: Any) -> Flask:
+    return create_app(replace(settings, time_zone="Asia/Shanghai"), **parts)
+
+
+def test_a_day_is_told_as_its_first_moment_where_the_business_is(tmp_path: Path) -> None:
+    desk = Harness(in_shanghai, "service-desk", tmp_path)
+    imported(desk, "I1,Printer,Resolved,,,2016-02-29,2016-03-02,\n")
+    ticket = tickets(desk)["I1"]
+    assert ticket["opened_at"] == "2016-02-28T16:00:00Z"
+    assert ticket["resolved_at"] == "2016-03-01T16:00:00Z"
+    desk.close()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crm_chassis.replay import CannotReplay, Cursor, types_for
+from crm_chassis.operations.replay import CannotReplay, Cursor, types_for
 
 if TYPE_CHECKING:
     from crm_chassis.service import Service

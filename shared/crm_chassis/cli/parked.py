@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from crm_chassis import parked as parking
-from crm_chassis.administration import operator, record_act
 from crm_chassis.broker import BrokerAway, Delivery, Subscription
 from crm_chassis.cli.options import by_option
-from crm_chassis.events_api import ParkedEvent
 from crm_chassis.inbox import type_of
-from crm_chassis.parked import (
+from crm_chassis.operations import parked as parking
+from crm_chassis.operations.administration import operator, record_act
+from crm_chassis.operations.parked import (
     PARKED,
     STATES,
     Selection,
@@ -25,6 +24,7 @@ from crm_chassis.parked import (
     settle_all,
     settle_these,
 )
+from crm_chassis.operations.parked_api import ParkedEvent
 from crm_chassis.web import current_service
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from datetime import datetime
 
 import click
 
-from crm_chassis import forgetting
-from crm_chassis.administration import operator, record_act
 from crm_chassis.broker import BrokerAway
 from crm_chassis.cli.options import CURSOR, INSTANT, by_option, types_between, types_option
 from crm_chassis.database import utc_now
-from crm_chassis.replay import Cursor, Replay, Selection, count
-from crm_chassis.replay_jobs import ask_for, described
-from crm_chassis.replays_api import MOST_PER_SECOND
+from crm_chassis.operations import forgetting
+from crm_chassis.operations.administration import operator, record_act
+from crm_chassis.operations.replay import Cursor, Replay, Selection, count
+from crm_chassis.operations.replay_jobs import ask_for, described
+from crm_chassis.operations.replays_api import MOST_PER_SECOND
 from crm_chassis.web import current_service
 
 

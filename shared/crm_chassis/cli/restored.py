@@ -10,12 +10,12 @@ from typing import Any, TextIO
 import click
 import orjson
 
-from crm_chassis.administration import operator
 from crm_chassis.cli.options import INSTANT, by_option, types_between
 from crm_chassis.context import Origin, acting
-from crm_chassis.reconcile import Outcome, Seen
-from crm_chassis.reconcile import seen as events_seen
-from crm_chassis.reconcile import unseen as events_unseen
+from crm_chassis.operations.administration import operator
+from crm_chassis.operations.reconcile import Outcome, Seen
+from crm_chassis.operations.reconcile import seen as events_seen
+from crm_chassis.operations.reconcile import unseen as events_unseen
 from crm_chassis.web import current_service
 
 

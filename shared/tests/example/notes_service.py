@@ -47,10 +47,10 @@ from crm_chassis.fields import Instant as InstantField
 from crm_chassis.fields import MoneyAmount, Phone, Reference, Text, changes_of, decimal_text
 from crm_chassis.imports import Importer, Row, upsert
 from crm_chassis.imports_api import Export
+from crm_chassis.operations.reconcile import Retold
 from crm_chassis.outbox import record
 from crm_chassis.paging import Listing, Page, Protected, at_least, equals, page_schema
 from crm_chassis.processor import Subscriptions
-from crm_chassis.reconcile import Retold
 from crm_chassis.service import Definition, create_service
 from crm_chassis.settings import Settings
 from crm_chassis.web import Blueprint, reads, versioned, writes

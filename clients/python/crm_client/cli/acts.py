@@ -15,8 +15,8 @@ from crm_client.cli.access import signed_in
 from crm_client.cli.reads import json_option
 from crm_client.client import Client, Document
 from crm_client.errors import ForbiddenError, UnavailableError
+from crm_client.resources import SERVICES, base_path
 
-SERVICES = ("identity", "customer", "sales", "marketing", "service-desk", "reporting")
 COLUMNS = ("at", "service", "actor", "act", "subject", "detail")
 _PAGE = 50
 
@@ -43,7 +43,7 @@ def acts(
 
 def _of(client: Client, service: str, filters: dict[str, Any]) -> Iterator[Document]:
     """A service's acts, each with the service's name; none where they may not be seen."""
-    path = f"/api/{service}/v1/administrative-acts"
+    path = f"{base_path(service)}/administrative-acts"
     try:
         for act in client.pages(path, {**filters, "limit": _PAGE}):
             yield {"service": service, **act}

@@ -18,6 +18,7 @@ from crm_client.cli.access import signed_in
 from crm_client.cli.reads import json_option
 from crm_client.client import Client, Document
 from crm_client.event_traces import EventTrace
+from crm_client.resources import base_path
 
 COLUMNS = ("recorded_at", "id", "type", "subject", "sequence", "actor")
 
@@ -70,7 +71,7 @@ def list_(
     if not (subject or since):
         raise click.UsageError("Say --subject or --since.")
     query = {"subject": subject, "type": event_type, "since": since, "until": until}
-    found = islice(client.pages(event_traces.path_of(service), query), limit or None)
+    found = islice(client.pages(f"{base_path(service)}/events", query), limit or None)
     output.as_json_lines(found) if as_json else output.rows(list(found), COLUMNS)
 
 

@@ -12,6 +12,7 @@ from crm_client.cli.access import signed_in
 from crm_client.cli.reads import json_option
 from crm_client.client import Client
 from crm_client.errors import ConflictError, NotFoundError
+from crm_client.resources import base_path
 
 PARKED = "parked"
 COLUMNS = ("id", "type", "reason", "handler", "attempts", "parked_at")
@@ -140,4 +141,4 @@ def _tell_refusal(event_id: str, detail: str) -> None:
 
 
 def _path(service: str) -> str:
-    return f"/api/{service}/v1/events/parked"
+    return f"{base_path(service)}/events/parked"

@@ -8,25 +8,26 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from crm_chassis import directory
+from crm_chassis import calendar, directory
 from crm_chassis.aggregate import assign, change_fields, default_owner
 from crm_chassis.auth import Principal
 from crm_chassis.custom_fields import declared_fields, require_values, resolve_references
-from crm_chassis.database import new_id, utc_now
+from crm_chassis.database import new_id
 from crm_chassis.imports import Row, resolve, upsert
 from crm_chassis.merged_keys import current_key
-from crm_chassis.problems import invalid
+from crm_chassis.problems import conflict, invalid
 from crm_customer.accounts import events, queries
 from crm_customer.accounts.models import Account
 from crm_customer.consent import log_consent
 from crm_customer.custom import ACCOUNTS
 from crm_customer.duplicates.imports import rounds
+from crm_customer.kinds import ACCOUNT
 from crm_customer.ownership import Owner, owner_changed
 from crm_customer.records import first_known, put_together
 from crm_customer.tags.bearing import as_given
 from crm_customer.tags.commands import resolve_tags
 
-WRITE = "customer.accounts.write"
+WRITE = ACCOUNT.write
 
 
 def create(session: Session, principal: Principal, values: dict[str, Any], today: date) -> Account:
@@ -53,10 +54,11 @@ def change(session: Session, account: Account, changes: dict[str, Any]) -> bool:
     """Change the given fields; a new owner brings a new team.
 
     :returns: False when they were so already; then nothing is told.
-    :raises Problem: 422 when there is no such parent, the account would own itself, or a revenue
-        is left without its currency.
+    :raises Problem: 409 when the account would go to the pool or leave it; 422 when there is no
+        such parent, the account would own itself, or a revenue is left without its currency.
     """
     account.require_standing()
+    _require_no_pool_move(account, changes.get("owner_id", account.owner_id))
     parent_id = changes.get("parent_id")
     if parent_id and parent_id != account.parent_id:
         queries.require_visible(session, parent_id, "parent_id")
@@ -71,6 +73,20 @@ def change(session: Session, account: Account, changes: dict[str, Any]) -> bool:
     log_consent(session, account, consent)
     events.account_changed(session, account, change=owner_changed(session, account, before))
     return True
+
+
+def _require_no_pool_move(account: Account, owner_id: str | None) -> None:
+    """The pool has operations of its own, with rights, limits and reasons.
+
+    :raises Problem: 409 when the owner would be nobody, or is.
+    """
+    if owner_id == account.owner_id:
+        return
+    if owner_id is None:
+        raise conflict(f"Give it back with POST /v1/pool/{account.id}/release, and a reason.")
+    if account.owner_id is None:
+        path = f"/v1/pool/{account.id}"
+        raise conflict(f"It is nobody's: take it with POST {path}/claim or {path}/assign.")
 
 
 def _require_consistent(
@@ -100,7 +116,7 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
     resolve_references(session, ACCOUNTS, declared, rows)
     categories = resolve_tags(session, rows)
     teams = directory.teams_of(session, (row.values.get("owner_id") for row in rows))
-    today = utc_now().date()
+    today = calendar.today(session)
 
     def create_row(session: Session, values: dict[str, Any]) -> Account:
         owner = {"owner_id": default_owner(principal), "team_id": principal.team_id}

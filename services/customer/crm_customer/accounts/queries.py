@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 from crm_chassis.auth import visible
 from crm_chassis.problems import invalid
 from crm_customer.accounts.models import Account
+from crm_customer.kinds import ACCOUNT
 
-READ = "customer.accounts.read"
+READ = ACCOUNT.read
 
 _TREE_LOCK = 7240616
 

@@ -46,12 +46,13 @@ from crm_customer.custom import CONTACTS
 from crm_customer.duplicates.commands import admit
 from crm_customer.duplicates.schemas import DuplicateProblem
 from crm_customer.followup.filters import not_followed_up
+from crm_customer.kinds import CONTACT
 from crm_customer.lifecycle.queries import in_stage
 from crm_customer.quality.fields import is_valid
 from crm_customer.search.conditions import contains, email_is, phone_is
 from crm_customer.tags.queries import bears
 
-READ, WRITE = "customer.contacts.read", commands.WRITE
+READ, WRITE = CONTACT.read, CONTACT.write
 
 LISTING = Listing(
     Contact,

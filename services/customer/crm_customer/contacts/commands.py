@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from crm_chassis import directory
+from crm_chassis import calendar, directory
 from crm_chassis.aggregate import assign, change_fields, default_owner
 from crm_chassis.auth import Principal
 from crm_chassis.custom_fields import declared_fields, require_values, resolve_references
@@ -22,11 +22,12 @@ from crm_customer.contacts import events
 from crm_customer.contacts.models import ROLES, AccountContact, Contact
 from crm_customer.custom import CONTACTS
 from crm_customer.duplicates.imports import rounds
+from crm_customer.kinds import CONTACT
 from crm_customer.records import first_known, put_together
 from crm_customer.tags.bearing import as_given
 from crm_customer.tags.commands import resolve_tags
 
-WRITE = "customer.contacts.write"
+WRITE = CONTACT.write
 MOST_ACCOUNTS = 100
 """At which one contact can be."""
 
@@ -149,7 +150,7 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
     resolve_references(session, CONTACTS, declared, rows)
     categories = resolve_tags(session, rows)
     teams = directory.teams_of(session, (row.values.get("owner_id") for row in rows))
-    today = utc_now().date()
+    today = calendar.today(session)
 
     def create_row(session: Session, values: dict[str, Any]) -> Contact:
         owner = {"owner_id": default_owner(principal), "team_id": principal.team_id}

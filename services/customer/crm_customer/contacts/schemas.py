@@ -9,22 +9,23 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from crm_chassis.custom_fields import CustomValues
 from crm_chassis.database import utc_now
-from crm_chassis.fields import Email, Instant, ListCell, Phone, Reference, Text
-from crm_customer.addresses import LONGEST, MOST_ENTRIES
-from crm_customer.consent import consent_field
+from crm_chassis.fields import ListCell, Phone, Reference, Text
 from crm_customer.contacts.models import ROLES
 from crm_customer.custom import CONTACTS
-from crm_customer.duplicates.schemas import acceptance, on_duplicate
-from crm_customer.profile import LEVELS, SATISFACTIONS
-from crm_customer.quality.fields import Percent
-from crm_customer.records import Addressed, CustomerCells
-from crm_customer.tags.models import MOST_TAGS
-from crm_customer.tags.schemas import TagKey
+from crm_customer.duplicates.schemas import acceptance
+from crm_customer.kinds import CONTACT
+from crm_customer.records import (
+    ENTRIES,
+    CustomerCells,
+    CustomerFields,
+    CustomerRow,
+    StoredCustomer,
+    phones_typed,
+)
 
-PHONE_RIGHT = "customer.contacts.phone"
+PHONE_RIGHT = CONTACT.phone
 
 _ROLE = fields.String(validate=validate.OneOf(ROLES))
-_ENTRIES = validate.Length(max=MOST_ENTRIES)
 
 
 class Birthday(fields.Date):
@@ -60,26 +61,14 @@ class MembershipView(Schema):
     primary = fields.Boolean()
 
 
-class ContactFields(Addressed):
+class ContactFields(CustomerFields):
     """What a client says of a contact."""
 
-    external_id = Text(200, allow_none=True)
     account_id = Reference(allow_none=True)
-    name = Text(200, required=True)
     sex = Text(20, allow_none=True)
     job_title = Text(100, allow_none=True)
     birthday = Birthday(allow_none=True)
-    phones = fields.List(Phone(right=PHONE_RIGHT), validate=_ENTRIES)
-    emails = fields.List(Email(), validate=_ENTRIES)
-    preferences = Text(4000, allow_none=True)
-    needs = Text(4000, allow_none=True)
-    satisfaction = fields.String(validate=validate.OneOf(SATISFACTIONS), allow_none=True)
-    region = Text(100, allow_none=True)
-    level = fields.String(validate=validate.OneOf(LEVELS), allow_none=True)
-    source = Text(100, allow_none=True)
-    owner_id = Reference(allow_none=True)
-    consent = consent_field()
-    created_on = fields.Date()
+    phones = fields.List(Phone(right=PHONE_RIGHT), validate=ENTRIES)
     custom = CustomValues(CONTACTS)
 
 
@@ -89,33 +78,14 @@ class NewContact(ContactFields):
     accept_duplicate = acceptance()
 
 
-class ContactView(ContactFields):
+class ContactView(StoredCustomer, ContactFields):
     """A contact as stored."""
 
-    id = Reference(dump_only=True)
-    version = fields.Integer(dump_only=True)
-    team_id = Reference(dump_only=True, allow_none=True)
-    merged_into = Reference(
-        dump_only=True,
-        allow_none=True,
-        metadata={"description": "The record that stands for this one, which is in no list then."},
-    )
-    quality = Percent(dump_only=True)
-    completeness = Percent(dump_only=True)
-    validity = Percent(dump_only=True)
-    last_contacted_at = Instant(dump_only=True, allow_none=True)
-    phones_typed = fields.List(
-        Phone(right=PHONE_RIGHT),
-        dump_only=True,
-        metadata={"description": "The numbers in phones as they were typed."},
-    )
-    tags = fields.List(fields.String(), dump_only=True)
+    phones_typed = phones_typed(PHONE_RIGHT)
     accounts = fields.List(fields.Nested(MembershipView), dump_only=True)
-    created_at = Instant(dump_only=True)
-    updated_at = Instant(dump_only=True)
 
 
-class ContactRow(CustomerCells, ContactFields):
+class ContactRow(CustomerRow, ContactFields):
     """A contact as a row of a file has it; account and owner go by external id or name.
 
     ``roles`` are those at the account.
@@ -124,14 +94,9 @@ class ContactRow(CustomerCells, ContactFields):
     class Meta:
         exclude = ("account_id", "owner_id", "postal_addresses", "consent", "custom")
 
-    phones = ListCell(Phone(right=PHONE_RIGHT), validate=_ENTRIES)
-    emails = ListCell(Email(), validate=_ENTRIES)
-    addresses = ListCell(Text(LONGEST), validate=_ENTRIES)
-    tags = ListCell(TagKey(), validate=validate.Length(max=MOST_TAGS))
+    phones = ListCell(Phone(right=PHONE_RIGHT), validate=ENTRIES)
     account = Text(200)
     roles = ListCell(_ROLE, validate=validate.Length(max=len(ROLES)))
-    owner = Text(200)
-    on_duplicate = on_duplicate()
 
 
 class ContactColumns(CustomerCells, ContactView):

@@ -9,21 +9,23 @@ from marshmallow import fields
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from crm_chassis.aggregate import change_fields
 from crm_chassis.auth import current_principal
 from crm_chassis.fields import Reference
 from crm_chassis.paging import Listing, Page, at_least, at_most, equals, page_schema
 from crm_chassis.problems import not_found
 from crm_chassis.web import Blueprint, check_version, reads, versioned, writes
 from crm_customer.duplicates import commands, queries
-from crm_customer.duplicates.identity import KINDS, Kind
-from crm_customer.duplicates.models import DuplicateCandidate, DuplicateScan, DuplicateThresholds
+from crm_customer.duplicates.models import DuplicateCandidate, DuplicateScan
 from crm_customer.duplicates.schemas import (
     CandidateView,
     Decision,
     NewScan,
     ScanView,
     Thresholds,
+    ThresholdsView,
 )
+from crm_customer.kinds import KIND_NAMES, KINDS, KindName
 
 REVIEW, DECIDE = "customer.duplicates.read", "customer.duplicates.write"
 SCAN = "customer.duplicate_scans.write"
@@ -58,7 +60,9 @@ blueprint = Blueprint("duplicates", __name__, url_prefix="/v1", description="Dup
 def _visible_candidates() -> Select[tuple[DuplicateCandidate]]:
     """Of the kinds that the current principal may read at all."""
     principal = current_principal()
-    return queries.visible_candidates([kind for kind in KINDS if principal.may(queries.READ[kind])])
+    return queries.visible_candidates(
+        [name for name, kind in KINDS.items() if principal.may(kind.read)]
+    )
 
 
 def _candidate(session: Session, candidate_id: object) -> DuplicateCandidate:
@@ -132,20 +136,23 @@ class ScanById(MethodView):
         return scan
 
 
-_KIND = f"any({','.join(KINDS)})"
+_KIND = f"any({','.join(KIND_NAMES)})"
 
 
 @blueprint.route(f"/settings/duplicates/<{_KIND}:kind>")
 class ThresholdsByKind(MethodView):
     @reads(SETTINGS_READ)
-    @blueprint.response(200, Thresholds)
-    def get(self, kind: Kind, session: Session) -> DuplicateThresholds:
+    @blueprint.response(200, ThresholdsView)
+    def get(self, kind: KindName, session: Session) -> Any:
         """From which score on records count as duplicates."""
-        return queries.thresholds(session, kind)
+        return versioned(session, queries.thresholds(session, kind))
 
     @writes(SETTINGS_WRITE, act="settings.change", keeps=Thresholds().fields)
     @blueprint.arguments(Thresholds)
-    @blueprint.response(200, Thresholds)
-    def put(self, values: dict[str, Any], kind: Kind, session: Session) -> DuplicateThresholds:
+    @blueprint.response(200, ThresholdsView)
+    def put(self, values: dict[str, Any], kind: KindName, session: Session) -> Any:
         """Set from which score on records count as duplicates."""
-        return commands.set_thresholds(session, kind, values)
+        thresholds = queries.thresholds(session, kind)
+        check_version(thresholds)
+        change_fields(thresholds, values)
+        return versioned(session, thresholds)

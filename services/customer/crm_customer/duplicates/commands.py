@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -16,13 +16,13 @@ from crm_chassis.problems import Problem, conflict
 from crm_chassis.scheduler import set_timers
 from crm_customer.accounts.models import Account
 from crm_customer.duplicates import queries
-from crm_customer.duplicates.identity import Kind, identity_of, key_range
+from crm_customer.duplicates.identity import identity_of, key_range
 from crm_customer.duplicates.models import (
     DuplicateCandidate,
     DuplicateScan,
-    DuplicateThresholds,
 )
 from crm_customer.duplicates.queries import Found, alike, thresholds
+from crm_customer.kinds import KINDS, KindName
 
 SCAN_TIMER = "customer.duplicate_scan"
 _KEYS_A_PART = 10_000
@@ -31,7 +31,7 @@ _RECOGNISED = 90
 """Percent from which on a caller may know that a record is there which they may not see."""
 
 
-def admit(session: Session, kind: Kind, record: Any, reason: str | None) -> None:
+def admit(session: Session, kind: KindName, record: Any, reason: str | None) -> None:
     """Let a new record in, unless it is there already.
 
     A record that the caller may not see is told of as ``hidden``, without anything of it, and only
@@ -43,7 +43,7 @@ def admit(session: Session, kind: Kind, record: Any, reason: str | None) -> None
     :raises Problem: 409 with the records it is like, when there is no such reason.
     """
     identity = identity_of(kind, _with_company(session, kind, record))
-    if not current_principal().may(queries.PHONE_RIGHT[kind]):
+    if not current_principal().may(KINDS[kind].phone):
         identity = queries.without_phones(identity)
     found = alike(session, kind, [identity], thresholds(session, kind).entry_from)
     seen = queries.visible_ids(session, kind, {each.other.id for each in found})
@@ -54,7 +54,7 @@ def admit(session: Session, kind: Kind, record: Any, reason: str | None) -> None
     _propose(session, kind, pairs, "entry", reason, current_principal().id)
 
 
-def _with_company(session: Session, kind: Kind, record: Any) -> Any:
+def _with_company(session: Session, kind: KindName, record: Any) -> Any:
     if kind == "account" or record.account_id is None:
         return record
     company = session.scalar(select(Account.name).where(Account.id == record.account_id))
@@ -63,7 +63,7 @@ def _with_company(session: Session, kind: Kind, record: Any) -> Any:
     return SimpleNamespace(**known, account_name=company)
 
 
-def _duplicate(kind: Kind, found: Sequence[Found], seen: set[str]) -> Problem:
+def _duplicate(kind: KindName, found: Sequence[Found], seen: set[str]) -> Problem:
     candidates = [
         {
             "id": each.other.id,
@@ -78,7 +78,7 @@ def _duplicate(kind: Kind, found: Sequence[Found], seen: set[str]) -> Problem:
     return Problem(409, "duplicate", detail, members=members)
 
 
-def propose(session: Session, kind: Kind, records: Sequence[Any], origin: str) -> None:
+def propose(session: Session, kind: KindName, records: Sequence[Any], origin: str) -> None:
     """Put what stored records are like into the review queue, refusing nothing."""
     if not records:
         return
@@ -90,7 +90,7 @@ def propose(session: Session, kind: Kind, records: Sequence[Any], origin: str) -
 
 def _propose(
     session: Session,
-    kind: Kind,
+    kind: KindName,
     pairs: Iterable[tuple[str, Found]],
     origin: str,
     note: str | None = None,
@@ -115,7 +115,7 @@ def _propose(
 
 
 def _row(
-    kind: Kind,
+    kind: KindName,
     first: str,
     second: str,
     found: Found,
@@ -154,14 +154,7 @@ def decide(candidate: DuplicateCandidate, state: str, note: str | None, by: str)
         candidate.note = note
 
 
-def set_thresholds(session: Session, kind: Kind, values: Mapping[str, int]) -> DuplicateThresholds:
-    """Set from which score on two records of a kind count as duplicates."""
-    found = session.merge(DuplicateThresholds(kind=kind, **values))
-    session.flush()
-    return found
-
-
-def start_scan(session: Session, principal: Principal, kind: Kind) -> DuplicateScan:
+def start_scan(session: Session, principal: Principal, kind: KindName) -> DuplicateScan:
     """Look for duplicates among all records of a kind; the worker does it.
 
     :raises Problem: 409 while such a scan is running.
@@ -197,7 +190,7 @@ def _scan_part(session: Session, scan: DuplicateScan, now: datetime) -> bool:
     """:returns: True when the scan is done."""
     if scan.state != "running":
         return True
-    kind: Kind = "account" if scan.kind == "account" else "contact"
+    kind: KindName = "account" if scan.kind == "account" else "contact"
     least, most = key_range(kind)
     width = (most - least) // scan.parts + 1
     first = least + width * scan.parts_done

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any
 
 from crm_customer.duplicates.names import (
     CompanyName,
@@ -19,9 +19,7 @@ from crm_customer.duplicates.names import (
     words,
 )
 from crm_customer.duplicates.vocabulary import PUBLIC_MAIL
-
-Kind = Literal["account", "contact"]
-KINDS: tuple[Kind, ...] = ("account", "contact")
+from crm_customer.kinds import KindName
 
 _PHONE_DIGITS = 9  # the end of a number, the same with and without its country's prefix
 _LEAST_PHONE_DIGITS = 7
@@ -42,7 +40,7 @@ class Identity:
     :ivar company: the account a contact is with.
     """
 
-    kind: Kind
+    kind: KindName
     id: str
     person: bool
     name: PersonName | CompanyName
@@ -64,7 +62,7 @@ class Identity:
         return frozenset(found | {self.website} if self.website else found)
 
 
-def identity_of(kind: Kind, record: Any) -> Identity:
+def identity_of(kind: KindName, record: Any) -> Identity:
     """The identity of what has the attributes of an account or a contact."""
     person = kind == "contact" or record.kind == "consumer"
     company = getattr(record, "account_name", None)
@@ -135,11 +133,11 @@ def keys_of(identity: Identity) -> set[int]:
     return {_number(identity.kind, text) for text in _key_texts(identity)}
 
 
-def phone_key(kind: Kind, phone: str) -> int:
+def phone_key(kind: KindName, phone: str) -> int:
     return _number(kind, f"p:{phone}")
 
 
-def email_key(kind: Kind, email: str) -> int:
+def email_key(kind: KindName, email: str) -> int:
     return _number(kind, f"e:{email}")
 
 
@@ -175,12 +173,12 @@ def _company_keys(identity: Identity, name: CompanyName) -> Iterator[str]:
     yield from (f"d:{domain}" for domain in identity.domains)
 
 
-def _number(kind: Kind, text: str) -> int:
+def _number(kind: KindName, text: str) -> int:
     """63 bits of a hash; those of accounts are below zero, so that each kind is one range."""
     number = int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) >> 1
     return ~number if kind == "account" else number
 
 
-def key_range(kind: Kind) -> tuple[int, int]:
+def key_range(kind: KindName) -> tuple[int, int]:
     """The smallest and the largest key there can be of a kind."""
     return (-(2**63), -1) if kind == "account" else (0, 2**63 - 1)

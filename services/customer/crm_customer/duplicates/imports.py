@@ -12,16 +12,15 @@ from sqlalchemy.orm import Session
 from crm_chassis.auth import Principal
 from crm_chassis.imports import Row
 from crm_chassis.merged_keys import current_keys
-from crm_customer.duplicates.identity import Identity, Kind, identity_of, keys_of
+from crm_customer.duplicates.identity import Identity, identity_of, keys_of
 from crm_customer.duplicates.models import ACCEPT, REJECT, UPDATE
 from crm_customer.duplicates.queries import (
-    MODELS,
-    PHONE_RIGHT,
     alike,
     thresholds,
     without_phones,
 )
 from crm_customer.duplicates.scoring import compare
+from crm_customer.kinds import KINDS, KindName
 
 _BLANK = dict.fromkeys(("phones", "emails", "addresses", "region"))
 
@@ -30,7 +29,7 @@ Instead = dict[Any, Any]
 
 
 def rounds(
-    session: Session, principal: Principal, kind: Kind, key: str, rows: Sequence[Row]
+    session: Session, principal: Principal, kind: KindName, key: str, rows: Sequence[Row]
 ) -> Iterator[tuple[list[Row], Instead]]:
     """The rows in the order in which they can be stored, with the records some of them change.
 
@@ -39,7 +38,7 @@ def rounds(
     """
     asked = {row.number: row.values.pop("on_duplicate", ACCEPT) for row in rows}
     good = [row for row in rows if not row.refused]
-    column = getattr(MODELS[kind], key)
+    column = getattr(KINDS[kind].model, key)
     keys = {row.values[key] for row in good}
     stored = set(session.scalars(select(column).where(column.in_(keys))))
     fresh = [row for row in good if asked[row.number] != ACCEPT and row.values[key] not in stored]
@@ -55,9 +54,9 @@ def rounds(
         yield _settled(session, kind, key, now, asked, [identities[row.number] for row in now])
 
 
-def _survivors(session: Session, kind: Kind, key: str, keys: set[Any]) -> Instead:
+def _survivors(session: Session, kind: KindName, key: str, keys: set[Any]) -> Instead:
     """What stands for the merged ones among the records with these keys."""
-    model = MODELS[kind]
+    model = KINDS[kind].model
     column = getattr(model, key)
     statement = select(column, model.id).where(column.in_(keys), model.merged_into.is_not(None))
     merged = dict(session.execute(statement).tuples().all())
@@ -69,10 +68,10 @@ def _survivors(session: Session, kind: Kind, key: str, keys: set[Any]) -> Instea
     return {value: records[current[record_id]] for value, record_id in merged.items()}
 
 
-def _identity(principal: Principal, kind: Kind, row: Row) -> Identity:
+def _identity(principal: Principal, kind: KindName, row: Row) -> Identity:
     values = {**_BLANK, "kind": "business", **row.values, "id": str(row.number)}
     identity = identity_of(kind, SimpleNamespace(**values))
-    return identity if principal.may(PHONE_RIGHT[kind]) else without_phones(identity)
+    return identity if principal.may(KINDS[kind].phone) else without_phones(identity)
 
 
 def _apart(
@@ -97,7 +96,7 @@ def _apart(
 
 def _settled(
     session: Session,
-    kind: Kind,
+    kind: KindName,
     key: str,
     rows: Sequence[Row],
     asked: dict[int, str],
@@ -106,7 +105,7 @@ def _settled(
     """Refuse the rows that are to be rejected, and find what the others change."""
     found = alike(session, kind, identities, thresholds(session, kind).entry_from)
     best = {int(each.one.id): each for each in reversed(found)}
-    model = MODELS[kind]
+    model = KINDS[kind].model
     updated = {
         best[row.number].other.id
         for row in rows

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Column, Index, SmallInteger, String, Table, T
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_chassis.aggregate import Versioned
-from crm_chassis.database import Id, Instant, Json
+from crm_chassis.database import Id, Instant, Json, Version
 from crm_customer.tables import Tables
 
 ORIGINS = ("entry", "import", "conversion", "scan")
@@ -88,7 +88,7 @@ class DuplicateScan(Versioned, Tables):
 
 
 class DuplicateThresholds(Tables):
-    """From which score on, in percent, two records count as duplicates.
+    """From which score on, in percent, two records of a kind count as duplicates: a row a kind.
 
     :ivar entry_from: a new record is refused; :ivar review_from: a pair goes to the review queue.
     """
@@ -96,5 +96,8 @@ class DuplicateThresholds(Tables):
     __tablename__ = "duplicate_thresholds"
 
     kind: Mapped[str] = mapped_column(String(10), primary_key=True)
+    version: Mapped[Version] = mapped_column(server_default="1")  # the release before writes none
     entry_from: Mapped[int] = mapped_column(SmallInteger)
     review_from: Mapped[int] = mapped_column(SmallInteger)
+
+    __mapper_args__ = {"version_id_col": version, "eager_defaults": False}

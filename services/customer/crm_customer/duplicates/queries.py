@@ -13,32 +13,19 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from crm_chassis.auth import current_principal, rows_in_scope
 from crm_customer.accounts.models import Account
-from crm_customer.accounts.schemas import PHONE_RIGHT as ACCOUNT_PHONE_RIGHT
 from crm_customer.contacts.models import Contact
-from crm_customer.contacts.schemas import PHONE_RIGHT as CONTACT_PHONE_RIGHT
-from crm_customer.duplicates.identity import Identity, Kind, identity_of, key_range, keys_of
+from crm_customer.duplicates.identity import Identity, identity_of, key_range, keys_of
 from crm_customer.duplicates.models import (
     DuplicateCandidate,
     DuplicateThresholds,
     duplicate_keys,
 )
 from crm_customer.duplicates.scoring import Match, agreeing_keys, compare
-
-MODELS: Mapping[Kind, type[Account] | type[Contact]] = {"account": Account, "contact": Contact}
-READ: Mapping[Kind, str] = {
-    "account": "customer.accounts.read",
-    "contact": "customer.contacts.read",
-}
-WRITE: Mapping[Kind, str] = {
-    "account": "customer.accounts.write",
-    "contact": "customer.contacts.write",
-}
-PHONE_RIGHT: Mapping[Kind, str] = {"account": ACCOUNT_PHONE_RIGHT, "contact": CONTACT_PHONE_RIGHT}
+from crm_customer.kinds import KINDS, KindName
 
 MOST_ALIKE = 50
 """A key that more records have says nothing: they are not compared for its sake."""
 _MOST_OF_A_FAMILY = 5  # with one telephone or mailbox; whom more have it in common is an office
-_DEFAULT_THRESHOLDS = (90, 90)
 _BATCH = 500
 
 
@@ -54,14 +41,12 @@ class Found:
     match: Match
 
 
-def thresholds(session: Session, kind: Kind) -> DuplicateThresholds:
+def thresholds(session: Session, kind: KindName) -> DuplicateThresholds:
     """From which score on two records of a kind count as duplicates."""
-    stored = session.get(DuplicateThresholds, kind)
-    entry, review = _DEFAULT_THRESHOLDS
-    return stored or DuplicateThresholds(kind=kind, entry_from=entry, review_from=review)
+    return session.get_one(DuplicateThresholds, kind)
 
 
-def alike(session: Session, kind: Kind, asked: Sequence[Identity], least: int) -> list[Found]:
+def alike(session: Session, kind: KindName, asked: Sequence[Identity], least: int) -> list[Found]:
     """The stored records that are like those asked about, best first.
 
     :param asked: stored or not; two of them are compared when both are stored.
@@ -103,7 +88,9 @@ def holders_of(session: Session, keys: Collection[int]) -> dict[int, list[str]]:
     return holders
 
 
-def alike_by_key(session: Session, kind: Kind, first: int, last: int, least: int) -> list[Found]:
+def alike_by_key(
+    session: Session, kind: KindName, first: int, last: int, least: int
+) -> list[Found]:
     """The stored records of a kind that are alike and share a key between two given ones."""
     columns = duplicate_keys.c
     rows = session.execute(
@@ -130,13 +117,13 @@ def _shared(session: Session, keys: Iterable[int]) -> set[int]:
     return {key for key, ids in holders.items() if len(ids) > _MOST_OF_A_FAMILY}
 
 
-def count_keys(session: Session, kind: Kind) -> int:
+def count_keys(session: Session, kind: KindName) -> int:
     """How many keys the records of a kind have in all."""
     between = duplicate_keys.c.key.between(*key_range(kind))
     return session.scalar(select(func.count()).select_from(duplicate_keys).where(between)) or 0
 
 
-_COLUMNS: Mapping[Kind, Sequence[InstrumentedAttribute[Any]]] = {
+_COLUMNS: Mapping[KindName, Sequence[InstrumentedAttribute[Any]]] = {
     "account": [
         getattr(Account, name)
         for name in ("id", "kind", "name", "phones", "emails", "addresses", "region", "website")
@@ -150,9 +137,9 @@ _COLUMNS: Mapping[Kind, Sequence[InstrumentedAttribute[Any]]] = {
 }
 
 
-def identities(session: Session, kind: Kind, ids: Collection[str]) -> dict[str, Identity]:
+def identities(session: Session, kind: KindName, ids: Collection[str]) -> dict[str, Identity]:
     """The identities of the records that stand for themselves, by id."""
-    model, wanted = MODELS[kind], sorted(ids)
+    model, wanted = KINDS[kind].model, sorted(ids)
     found: dict[str, Identity] = {}
     for start in range(0, len(wanted), _BATCH):
         statement = select(*_COLUMNS[kind]).where(
@@ -172,16 +159,16 @@ def without_phones(identity: Identity) -> Identity:
     return replace(identity, phones=frozenset())
 
 
-def visible_ids(session: Session, kind: Kind, ids: Collection[str]) -> set[str]:
+def visible_ids(session: Session, kind: KindName, ids: Collection[str]) -> set[str]:
     """Those of the records that the current principal may read."""
-    principal, model = current_principal(), MODELS[kind]
-    if not ids or not principal.may(READ[kind]):
+    principal, model, read = current_principal(), KINDS[kind].model, KINDS[kind].read
+    if not ids or not principal.may(read):
         return set()
-    scope = rows_in_scope(principal, READ[kind], model.owner_id, model.team_id)
+    scope = rows_in_scope(principal, read, model.owner_id, model.team_id)
     return set(session.scalars(select(model.id).where(model.id.in_(ids), scope)))
 
 
-def visible_candidates(kinds: Sequence[Kind]) -> Select[tuple[DuplicateCandidate]]:
+def visible_candidates(kinds: Sequence[KindName]) -> Select[tuple[DuplicateCandidate]]:
     """The pairs of which the current principal may read both records, and the reasons too.
 
     Of a pair whose reasons have a telephone number, who may not see numbers would learn one that
@@ -190,21 +177,21 @@ def visible_candidates(kinds: Sequence[Kind]) -> Select[tuple[DuplicateCandidate
     return select(DuplicateCandidate).where(or_(false(), *map(_visible_of_kind, kinds)))
 
 
-def _visible_of_kind(kind: Kind) -> ColumnElement[bool]:
+def _visible_of_kind(kind: KindName) -> ColumnElement[bool]:
     principal = current_principal()
     conditions = [
         DuplicateCandidate.kind == kind,
         _visible_record(kind, DuplicateCandidate.first_id),
         _visible_record(kind, DuplicateCandidate.second_id),
     ]
-    if not principal.may(PHONE_RIGHT[kind]):
+    if not principal.may(KINDS[kind].phone):
         conditions.append(DuplicateCandidate.by_phone.is_(False))
     return and_(*conditions)
 
 
-def _visible_record(kind: Kind, key: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+def _visible_record(kind: KindName, key: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
     """A pair whose merge is done shows as such, though one of the two is hidden."""
-    record = aliased(MODELS[kind])
-    scope = rows_in_scope(current_principal(), READ[kind], record.owner_id, record.team_id)
+    record = aliased(KINDS[kind].model)
+    scope = rows_in_scope(current_principal(), KINDS[kind].read, record.owner_id, record.team_id)
     standing = or_(record.merged_into.is_(None), DuplicateCandidate.state == "merged")
     return select(record.id).where(record.id == key, scope, standing).exists()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from crm_chassis.fields import Instant, Reference, Text
-from crm_customer.duplicates.identity import KINDS
 from crm_customer.duplicates.models import ORIGINS, POLICIES, SCAN_STATES, STATES
+from crm_customer.kinds import KIND_NAMES
 
 _PERCENT = validate.Range(1, 100)
 
@@ -56,7 +56,7 @@ class CandidateView(Schema):
 
     id = Reference()
     version = fields.Integer()
-    kind = fields.String(validate=validate.OneOf(KINDS))
+    kind = fields.String(validate=validate.OneOf(KIND_NAMES))
     first_id = Reference(metadata={"description": "The older of the two."})
     second_id = Reference()
     score = fields.Integer(metadata={"description": "Percent."})
@@ -80,7 +80,7 @@ class Decision(Schema):
 class NewScan(Schema):
     """The records to look for duplicates among."""
 
-    kind = fields.String(required=True, validate=validate.OneOf(KINDS))
+    kind = fields.String(required=True, validate=validate.OneOf(KIND_NAMES))
 
 
 class ScanView(NewScan):
@@ -110,3 +110,9 @@ class Thresholds(Schema):
         validate=_PERCENT,
         metadata={"description": "The pair goes to the review queue."},
     )
+
+
+class ThresholdsView(Thresholds):
+    """The thresholds as stored."""
+
+    version = fields.Integer(dump_only=True)

@@ -10,11 +10,10 @@ import orjson
 from sqlalchemy import event, inspect, text
 from sqlalchemy.orm import Session
 
-from crm_customer.accounts.models import Account
-from crm_customer.contacts.models import Contact
-from crm_customer.duplicates.identity import Kind, identity_of, keys_of
+from crm_customer.duplicates.identity import identity_of, keys_of
+from crm_customer.kinds import KINDS, KindName
 
-_KIND_OF: dict[type[Any], Kind] = {Account: "account", Contact: "contact"}
+_NAMES: dict[type[Any], KindName] = {kind.model: kind.name for kind in KINDS.values()}
 _READ = (
     "id",
     "kind",
@@ -76,10 +75,10 @@ def _keep_keys(session: Session, _context: object) -> None:
     added: list[Pair] = []
     gone: list[Pair] = []
     for record in session.new:
-        if type(record) in _KIND_OF:
+        if type(record) in _NAMES:
             added.extend(_pairs(record, record))
     for record in session.dirty:
-        if type(record) in _KIND_OF and (before := _before(record)):
+        if type(record) in _NAMES and (before := _before(record)):
             old, new = set(_pairs(record, before)), set(_pairs(record, record))
             added.extend(new - old)
             gone.extend(old - new)
@@ -90,7 +89,7 @@ def _keep_keys(session: Session, _context: object) -> None:
 def _pairs(record: Any, state: Any) -> Iterable[Pair]:
     if state.merged_into is not None:
         return []
-    keys = keys_of(identity_of(_KIND_OF[type(record)], state))
+    keys = keys_of(identity_of(_NAMES[type(record)], state))
     return [(key, record.id) for key in keys]
 
 

@@ -18,13 +18,13 @@ from crm_chassis.database import UTCDateTime
 from crm_chassis.events import Event, Voided
 from crm_chassis.replicas import upsert_newer
 from crm_customer.accounts.models import Account
-from crm_customer.contacts.models import Contact
 from crm_customer.followup.models import activities
 from crm_customer.interactions.models import Interaction
+from crm_customer.kinds import KINDS
 
 ACTIVITY_LOGGED = "crm.sales.activity.logged.v1"
 
-_MODELS: Mapping[str, type[Any]] = {"account_id": Account, "contact_id": Contact}
+_MODELS: Mapping[str, type[Any]] = {kind.key: kind.model for kind in KINDS.values()}
 """In the order in which every transaction takes its locks, so that they never wait in a ring."""
 
 

@@ -27,9 +27,10 @@ from crm_customer.accounts.models import Account
 from crm_customer.accounts.queries import READ as READ_ACCOUNTS
 from crm_customer.contacts.models import Contact
 from crm_customer.interactions.models import Interaction
+from crm_customer.kinds import CONTACT
 
 READ, WRITE = "customer.interactions.read", "customer.interactions.write"
-READ_CONTACTS = "customer.contacts.read"
+READ_CONTACTS = CONTACT.read
 
 _DAY_SECONDS = 86_400
 

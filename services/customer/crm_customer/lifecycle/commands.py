@@ -15,9 +15,8 @@ from crm_chassis.aggregate import change_fields
 from crm_chassis.calendar import day_of, start_of
 from crm_chassis.database import utc_now
 from crm_chassis.scheduler import cancel_timers, set_timers
-from crm_customer.accounts.models import Account
 from crm_customer.behaviour.commands import OrderDays
-from crm_customer.contacts.models import Contact
+from crm_customer.kinds import KINDS, Kind
 from crm_customer.lifecycle import events, queries
 from crm_customer.lifecycle.models import CarePlan, Lifecycle, LifecycleMove, LifecycleSettings
 from crm_customer.lifecycle.stages import POTENTIAL, History, Move, Span, lapse_day
@@ -30,7 +29,6 @@ SWEEP_TIMER = "customer.lifecycle_sweep"
 """Looks at all who ordered, a few at a time."""
 
 _ENTRIES = UUID("5b0c3c6e-1c5f-5a0e-9a57-6f1f7f1f7a10")
-_MODELS = {"account": Account, "contact": Contact}
 
 
 def change_settings(session: Session, settings: LifecycleSettings, changes: dict[str, Any]) -> None:
@@ -103,10 +101,10 @@ def _move(session: Session, lifecycle: Lifecycle, moves: Sequence[Move], record:
 def _records(session: Session, customers: Customers) -> dict[str, Any]:
     """Since when customers are known and whose they are; without those not yet told of here."""
     parts = [
-        select(model.id, model.created_on, model.owner_id, model.team_id).where(
-            model.id.in_([key for key, its_kind in customers.items() if its_kind == kind])
+        select(kind.model.id, kind.model.created_on, kind.model.owner_id, kind.model.team_id).where(
+            kind.model.id.in_(_of(kind, customers))
         )
-        for kind, model in _MODELS.items()
+        for kind in KINDS.values()
     ]
     return {row.id: row for row in session.execute(union_all(*parts))}
 
@@ -115,18 +113,22 @@ def _deals(session: Session, customers: Customers) -> defaultdict[str, list[Span
     """When the customers' deals stood. One not engaged yet shows no intent; a won one stays."""
     lost_on = case((deals.c.stage_type.in_(("lost", "invalid")), deals.c.closed_on))
     parts = [
-        select(column, deals.c.opened_on, lost_on)
+        select(deals.c[kind.key], deals.c.opened_on, lost_on)
         .where(
-            column.in_([key for key, its_kind in customers.items() if its_kind == kind]),
+            deals.c[kind.key].in_(_of(kind, customers)),
             deals.c.opened_on.is_not(None),
         )
         .distinct()
-        for kind, column in (("account", deals.c.account_id), ("contact", deals.c.contact_id))
+        for kind in KINDS.values()
     ]
     found: defaultdict[str, list[Span]] = defaultdict(list)
     for customer_id, opened_on, closed_on in session.execute(union_all(*parts)):
         found[customer_id].append((opened_on, closed_on))
     return found
+
+
+def _of(kind: Kind, customers: Customers) -> list[str]:
+    return [key for key, name in customers.items() if name == kind.name]
 
 
 def _logs(session: Session, customers: Customers) -> defaultdict[str, list[Move]]:

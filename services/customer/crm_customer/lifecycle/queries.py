@@ -11,8 +11,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from crm_chassis.paging import Filter, one_or_several
-from crm_customer.accounts.models import Account
-from crm_customer.contacts.models import Contact
+from crm_customer.kinds import Model
 from crm_customer.lifecycle.models import SETTINGS_ID, CarePlan, Lifecycle, LifecycleSettings
 from crm_customer.lifecycle.stages import POTENTIAL, STAGES
 
@@ -45,7 +44,7 @@ def standing(session: Session, customer_id: str) -> Standing:
     return Standing(*found.one())
 
 
-def in_stage(model: type[Account] | type[Contact]) -> Filter:
+def in_stage(model: Model) -> Filter:
     """``?stage=lapsed``, or one of several."""
 
     def condition(stages: Sequence[str]) -> ColumnElement[bool]:

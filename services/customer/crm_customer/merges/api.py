@@ -8,13 +8,12 @@ from flask.views import MethodView
 from sqlalchemy import Select, and_, false, or_, select
 from sqlalchemy.orm import Session
 
-from crm_chassis.auth import current_principal, rows_in_scope
+from crm_chassis.auth import current_principal, visible
 from crm_chassis.fields import Reference
 from crm_chassis.paging import Listing, Page, equals, page_schema
 from crm_chassis.problems import not_found
 from crm_chassis.web import Blueprint, check_version, reads, versioned, writes
-from crm_customer.duplicates.queries import MODELS
-from crm_customer.duplicates.queries import READ as READ_RECORDS
+from crm_customer.kinds import KINDS
 from crm_customer.merges import commands
 from crm_customer.merges.models import Merge
 from crm_customer.merges.schemas import MergeView, NewMerge
@@ -42,16 +41,13 @@ def _visible_merges() -> Select[tuple[Merge]]:
     principal = current_principal()
     of_kind = [
         and_(
-            Merge.kind == kind,
-            select(model.id)
-            .where(
-                model.id == Merge.survivor_id,
-                rows_in_scope(principal, READ_RECORDS[kind], model.owner_id, model.team_id),
-            )
+            Merge.kind == kind.name,
+            visible(select(kind.model.id), kind.model, kind.read)
+            .where(kind.model.id == Merge.survivor_id)
             .exists(),
         )
-        for kind, model in MODELS.items()
-        if principal.may(READ_RECORDS[kind])
+        for kind in KINDS.values()
+        if principal.may(kind.read)
     ]
     return select(Merge).where(or_(false(), *of_kind))
 

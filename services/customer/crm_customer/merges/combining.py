@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from crm_chassis.problems import invalid
 from crm_customer.accounts.models import Account
 from crm_customer.addresses import MOST_ENTRIES
 from crm_customer.contacts.models import Contact
+from crm_customer.tags.bearing import Bearer, Borne, Categories, borne, given_by_hand, together
 
 SURVIVOR, MERGED = "survivor", "merged"
 SIDES = (SURVIVOR, MERGED)
@@ -42,7 +44,8 @@ _SINGLE: Mapping[type[Any], tuple[str, ...]] = {
     ),
     Contact: (*_PROFILE, "account_id", "sex", "job_title", "birthday"),
 }
-_LISTS = ("phones", "emails", "addresses", "tags")
+_LISTS = ("phones", "emails", "addresses")
+_TAGS = "tags"
 _MAPPINGS = ("consent", "custom")
 _TOGETHER = {"annual_revenue": ("currency",), "owner_id": ("team_id",)}
 """What goes with a field's value."""
@@ -50,16 +53,20 @@ _TOGETHER = {"annual_revenue": ("currency",), "owner_id": ("team_id",)}
 
 def fields_of(model: type[Any]) -> list[str]:
     """The fields for which a side can be chosen."""
-    return sorted((*_SINGLE[model], *_LISTS, *_MAPPINGS))
+    return sorted((*_SINGLE[model], *_LISTS, *_MAPPINGS, _TAGS))
 
 
-def combined(survivor: Any, merged: Any, chosen: Mapping[str, str]) -> dict[str, Any]:
+def combined(
+    survivor: Any, merged: Any, chosen: Mapping[str, str], categories: Categories
+) -> dict[str, Any]:
     """The survivor's attributes that change.
 
     Where no side is chosen, a single value is the survivor's, or the merged record's where the
     survivor has none; lists are joined, mappings too, the survivor's entries before the other's;
-    of two consents for a channel the later one stands.
+    of two consents for a channel the later one stands. Tags are joined that were given by hand;
+    those that rules gave are for the rules to give.
 
+    :param categories: of the tags; two of one category are never joined, the survivor's stands.
     :raises Problem: 422 when a joined list would be too long.
     """
     values: dict[str, Any] = {}
@@ -75,7 +82,9 @@ def combined(survivor: Any, merged: Any, chosen: Mapping[str, str]) -> dict[str,
     )
     _require_short(survivor, values)
     values |= _written_forms(survivor, merged, values)
-    return {name: value for name, value in values.items() if value != getattr(survivor, name)}
+    changed = {name: value for name, value in values.items() if value != getattr(survivor, name)}
+    tags = _tags(survivor, merged, chosen.get(_TAGS), categories)
+    return changed if tags == Borne(survivor.tags, survivor.ruled_tags) else changed | asdict(tags)
 
 
 def _side(survivor: Any, merged: Any, field: str, chosen: Mapping[str, str]) -> Any:
@@ -101,6 +110,28 @@ def _later_last(
         {channel: said for channel, said in survivor.items() if channel not in later},
         {channel: said for channel, said in merged.items() if channel not in both - later},
     )
+
+
+def _tags(survivor: Bearer, merged: Bearer, side: str | None, categories: Categories) -> Borne:
+    """What the survivor bears then."""
+    mine = given_by_hand(survivor) if side != MERGED else set()
+    theirs = given_by_hand(merged) if side != SURVIVOR else set()
+    return borne(together(mine, theirs, categories), survivor.ruled_tags, categories)
+
+
+def tags_parted(
+    survivor: Bearer, before: Borne, after: Borne, categories: Categories
+) -> dict[str, list[str]]:
+    """The two lists of what the survivor bears once a merge is undone.
+
+    What it was given by hand since then stays; what rules gave before it is for them to look at.
+
+    :param before: what it bore before the merge; :param after: what the merge made of that.
+    """
+    was, became = given_by_hand(before), given_by_hand(after)
+    kept = given_by_hand(survivor) - (became - was)
+    given = together(kept, (was - became) & categories.keys(), categories)
+    return asdict(borne(given, categories.keys() & before.ruled_tags, categories))
 
 
 def _require_short(survivor: Any, values: Mapping[str, Any]) -> None:

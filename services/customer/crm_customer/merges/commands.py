@@ -18,10 +18,9 @@ from crm_customer.accounts import queries as accounts
 from crm_customer.accounts.events import account_changed
 from crm_customer.accounts.models import Account
 from crm_customer.contacts.events import contact_changed
-from crm_customer.duplicates.identity import Kind
 from crm_customer.duplicates.models import DuplicateCandidate
-from crm_customer.duplicates.queries import MODELS, WRITE
 from crm_customer.followup.commands import recount
+from crm_customer.kinds import KINDS, KindName
 from crm_customer.merges import events, links
 from crm_customer.merges.combining import (
     changed_since,
@@ -29,13 +28,17 @@ from crm_customer.merges.combining import (
     fields_of,
     from_json,
     set_fields,
+    tags_parted,
     to_json,
 )
 from crm_customer.merges.models import Merge
 from crm_customer.merges.references import MERGED_KEYS
+from crm_customer.tags import queries as tags
+from crm_customer.tags.attention import note
+from crm_customer.tags.bearing import Borne
 
 _PUBLISH: Mapping[str, Any] = {"account": account_changed, "contact": contact_changed}
-_NOT_COMPARED = {"tags", "team_id", "currency", "typed_phones", "address_parts"}
+_NOT_COMPARED = {"tags", "ruled_tags", "team_id", "currency", "typed_phones", "address_parts"}
 """What an undoing does not ask about: tags are given by rules too, the rest goes with others."""
 
 
@@ -45,15 +48,15 @@ def merge(session: Session, principal: Principal, values: dict[str, Any]) -> Mer
     :raises Problem: 404 for a record that the caller may not change; 409 for one that was merged;
         412 when one of the two changed since the caller saw it; 422 for a choice that cannot be.
     """
-    kind: Kind = values["kind"]
+    kind: KindName = values["kind"]
     survivor, merged = _both(session, kind, values["survivor_id"], values["merged_id"])
     if (survivor.version, merged.version) != (values["survivor_version"], values["merged_version"]):
         raise stale()
     for record in (survivor, merged):
         record.require_standing()
     chosen = values["fields"]
-    _require_known(MODELS[kind], chosen)
-    changes = combined(survivor, merged, chosen)
+    _require_known(KINDS[kind].model, chosen)
+    changes = combined(survivor, merged, chosen, tags.categories(session))
     if kind == "account":
         wanted = changes.get("parent_id", survivor.parent_id)
         changes["parent_id"] = _place_in_tree(
@@ -77,6 +80,7 @@ def merge(session: Session, principal: Principal, values: dict[str, Any]) -> Mer
         _exchange_external_ids(session, survivor, merged)
     set_fields(survivor, changes)
     merged.merged_into = survivor.id
+    note(session, survivor)
     session.flush()
     _follow(session, done, survivor, merged)
     _settle_pair(session, done, "merged")
@@ -99,9 +103,16 @@ def undo(session: Session, principal: Principal, done: Merge) -> None:
     _require_unchanged(survivor, done)
     before = from_json(type(survivor), done.survivor_before)
     if "tags" in before:
-        before["tags"] = _tags_without(survivor, done)
+        before |= tags_parted(
+            survivor,
+            _borne(done.survivor_before),
+            _borne(done.survivor_after),
+            tags.categories(session),
+        )
     done.status, done.undone_by = "undone", principal.id
     merged.merged_into = None
+    for record in (survivor, merged):
+        note(session, record)
     session.flush()
     _follow(session, done, survivor, merged)  # first: what is set next may be the merged key
     if "external_id" in before:
@@ -113,12 +124,12 @@ def undo(session: Session, principal: Principal, done: Merge) -> None:
         _PUBLISH[done.kind](session, record)
 
 
-def _both(session: Session, kind: Kind, survivor_id: str, merged_id: str) -> tuple[Any, Any]:
+def _both(session: Session, kind: KindName, survivor_id: str, merged_id: str) -> tuple[Any, Any]:
     """Both records, locked in one order, so that two merges of them follow one another."""
     if survivor_id == merged_id:
         raise invalid(("merged_id", "A record cannot be merged into itself."))
     found = {
-        key: visible_one(session, MODELS[kind], key, WRITE[kind], lock=True)
+        key: visible_one(session, KINDS[kind].model, key, KINDS[kind].write, lock=True)
         for key in sorted((survivor_id, merged_id))
     }
     return found[survivor_id], found[merged_id]
@@ -200,7 +211,5 @@ def _require_unchanged(survivor: Any, done: Merge) -> None:
         raise Problem(409, "changed-since", "The survivor was changed since.", errors=errors)
 
 
-def _tags_without(survivor: Any, done: Merge) -> list[str]:
-    """The survivor's tags as they are now, less those that came with the merged record."""
-    brought = set(done.survivor_after["tags"]) - set(done.survivor_before["tags"])
-    return [tag for tag in survivor.tags if tag not in brought or tag in survivor.ruled_tags]
+def _borne(state: Mapping[str, Any]) -> Borne:
+    return Borne(state["tags"], state["ruled_tags"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from crm_chassis.fields import Instant, Reference
-from crm_customer.duplicates.identity import KINDS
+from crm_customer.kinds import KIND_NAMES
 from crm_customer.merges.combining import SIDES
 from crm_customer.merges.models import STATUSES
 
@@ -14,10 +14,11 @@ class MergeFields(Schema):
     """Which record is merged into which, and whose value stands where both have one.
 
     Without a choice the survivor's value stands, or the merged record's where the survivor has
-    none; telephone numbers, mailboxes, addresses, tags and custom fields are joined.
+    none; telephone numbers, mailboxes, addresses, custom fields and tags that were given by hand
+    are joined.
     """
 
-    kind = fields.String(required=True, validate=validate.OneOf(KINDS))
+    kind = fields.String(required=True, validate=validate.OneOf(KIND_NAMES))
     survivor_id = Reference(required=True)
     merged_id = Reference(required=True)
     choice = fields.Dict(

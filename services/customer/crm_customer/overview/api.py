@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from crm_chassis.aggregate import visible_one
 from crm_chassis.paging import Page, page_schema
 from crm_chassis.web import Blueprint, reads
+from crm_customer.kinds import ACCOUNT, CONTACT, Kind
 from crm_customer.overview.past import Entry, past
-from crm_customer.overview.queries import ACCOUNT, CONTACT, Kind, Overview, overview
+from crm_customer.overview.queries import Overview, overview
 from crm_customer.overview.rights import BEHAVIOUR
 from crm_customer.overview.schemas import (
     AccountOverview,

@@ -14,11 +14,11 @@ from sqlalchemy import Select, and_, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from crm_chassis.auth import current_principal
-from crm_chassis.paging import Page
+from crm_chassis.paging import Page, page_of
 from crm_chassis.problems import invalid
 from crm_customer.interactions.models import Interaction
 from crm_customer.interactions.schemas import CONTENT_RIGHT
-from crm_customer.overview.queries import Kind
+from crm_customer.kinds import Kind
 from crm_customer.overview.rights import INTERACTION, OF_KIND, may_see, seen
 from crm_customer.timeline import timeline
 
@@ -64,9 +64,7 @@ def past(
         key=lambda entry: entry.place,
         reverse=True,
     )
-    found = list(islice(entries, limit + 1))
-    items = found[:limit]
-    return Page(items, _encode(items[-1]) if len(found) > limit else None)
+    return page_of(list(islice(entries, limit + 1)), limit, _encode)
 
 
 def _happenings(

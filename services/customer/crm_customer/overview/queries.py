@@ -16,6 +16,7 @@ from crm_customer.accounts.models import Account
 from crm_customer.behaviour.queries import Behaviour, behaviour_of
 from crm_customer.contacts.models import Contact
 from crm_customer.interactions.models import Interaction
+from crm_customer.kinds import Kind
 from crm_customer.lifecycle.queries import Standing, standing
 from crm_customer.overview import rights
 from crm_customer.overview.rights import may_see, seen
@@ -37,23 +38,6 @@ _SAID = (
     Interaction.owner_id,
 )
 """Of an interaction; not its text, which may be long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """Accounts, or contacts.
-
-    :ivar read: the right to see one; :ivar key: the column by which other tables name it.
-    """
-
-    name: str
-    model: type[Account] | type[Contact]
-    read: str
-    key: str
-
-
-ACCOUNT = Kind("account", Account, "customer.accounts.read", "account_id")
-CONTACT = Kind("contact", Contact, "customer.contacts.read", "contact_id")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from crm_chassis.fields import Currency, Instant, MoneyAmount, Reference
-from crm_chassis.paging import DEFAULT_LIMIT, MAX_LIMIT
+from crm_chassis.paging import PageQuery
 from crm_customer.accounts.schemas import AccountView
 from crm_customer.contacts.schemas import ContactView
 from crm_customer.interactions.schemas import Content
@@ -230,13 +230,12 @@ class ContactOverview(_CustomerOverview):
     contact = fields.Nested(ContactView, attribute="customer")
 
 
-class TimelineQuery(Schema):
+class TimelineQuery(PageQuery):
     kind = fields.List(
         fields.String(validate=validate.OneOf(KINDS)),
         load_default=list(KINDS),
         validate=validate.Length(1, len(KINDS)),
     )
-    limit = fields.Integer(load_default=DEFAULT_LIMIT, validate=validate.Range(1, MAX_LIMIT))
     cursor = fields.String()
 
 

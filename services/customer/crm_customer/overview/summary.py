@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from crm_chassis.auth import current_principal, visible
 from crm_customer.behaviour.models import customer_figures
-from crm_customer.overview.queries import ACCOUNT, CONTACT, Kind
+from crm_customer.kinds import KINDS, Kind
 
 _SECONDS_A_DAY = 86_400
 _PARTS = 10_000  # amounts have four places
@@ -80,7 +80,7 @@ def summaries(session: Session, currency: str | None) -> list[Summary]:
     """
     return [
         _summary(session, kind, currency)
-        for kind in (ACCOUNT, CONTACT)
+        for kind in KINDS.values()
         if current_principal().may(kind.read)
     ]
 

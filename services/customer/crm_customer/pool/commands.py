@@ -75,8 +75,9 @@ def assign(session: Session, account_id: str, owner_id: str) -> Account:
 def release(session: Session, account: Account, reason: str) -> Account:
     """Give a customer back to the pool of its team.
 
-    :raises Problem: 409 when it is in the pool.
+    :raises Problem: 409 when it is in the pool, or another record stands for it.
     """
+    account.require_standing()
     if account.owner_id is None:
         raise conflict("The account is in the pool.")
     before = Owner.of(account)

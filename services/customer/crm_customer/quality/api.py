@@ -13,6 +13,7 @@ from crm_chassis.problems import invalid
 from crm_chassis.web import Blueprint, business_day, reads
 from crm_customer.accounts.models import Account
 from crm_customer.contacts.models import Contact
+from crm_customer.kinds import ACCOUNT, CONTACT
 from crm_customer.quality import queries
 from crm_customer.quality.schemas import (
     ProgressQuery,
@@ -56,21 +57,21 @@ class Progress(MethodView):
 
 @blueprint.route("/accounts/<uuid:account_id>/quality")
 class AccountQuality(MethodView):
-    @reads(queries.READ["account"])
+    @reads(ACCOUNT.read)
     @blueprint.response(200, RecordQuality)
     def get(self, account_id: object, session: Session) -> Any:
         """What an account lacks, and what is wrong with it."""
-        account = visible_one(session, Account, account_id, queries.READ["account"])
+        account = visible_one(session, Account, account_id, ACCOUNT.read)
         return _as_document(account)
 
 
 @blueprint.route("/contacts/<uuid:contact_id>/quality")
 class ContactQuality(MethodView):
-    @reads(queries.READ["contact"])
+    @reads(CONTACT.read)
     @blueprint.response(200, RecordQuality)
     def get(self, contact_id: object, session: Session) -> Any:
         """What a contact lacks, and what is wrong with it."""
-        contact = visible_one(session, Contact, contact_id, queries.READ["contact"])
+        contact = visible_one(session, Contact, contact_id, CONTACT.read)
         return _as_document(contact)
 
 

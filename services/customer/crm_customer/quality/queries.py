@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -10,15 +10,11 @@ from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from crm_chassis.auth import current_principal, rows_in_scope
-from crm_customer.accounts.models import Account
-from crm_customer.contacts.models import Contact
+from crm_customer.kinds import KINDS, Model
 from crm_customer.quality.models import QualityDay
 
-MODELS: Mapping[str, type[Account] | type[Contact]] = {"account": Account, "contact": Contact}
-READ: Mapping[str, str] = {"account": "customer.accounts.read", "contact": "customer.contacts.read"}
 
-
-def measured(model: type[Account] | type[Contact]) -> Select[Any]:
+def measured(model: Model) -> Select[Any]:
     """Counts and sums over the records of a model that stand for themselves."""
     return select(
         func.count().label("records"),
@@ -33,9 +29,9 @@ def summary(session: Session, kind: str, group: str | None) -> list[dict[str, An
 
     :raises Problem: 403 for who may read none of the kind.
     """
-    model = MODELS[kind]
+    model = KINDS[kind].model
     statement = measured(model).where(
-        rows_in_scope(current_principal(), READ[kind], model.owner_id, model.team_id)
+        rows_in_scope(current_principal(), KINDS[kind].read, model.owner_id, model.team_id)
     )
     if group is not None:
         column = model.owner_id if group == "owner" else model.team_id
@@ -48,7 +44,9 @@ def progress(session: Session, kind: str, first: date, last: date) -> list[dict[
 
     :raises Problem: 403 for who may read none of the kind.
     """
-    scope = rows_in_scope(current_principal(), READ[kind], QualityDay.owner_id, QualityDay.team_id)
+    scope = rows_in_scope(
+        current_principal(), KINDS[kind].read, QualityDay.owner_id, QualityDay.team_id
+    )
     sums = [
         func.sum(column).label(column.key)
         for column in (

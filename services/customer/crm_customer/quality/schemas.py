@@ -5,14 +5,14 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from crm_chassis.fields import Reference
-from crm_customer.duplicates.identity import KINDS
+from crm_customer.kinds import KIND_NAMES
 from crm_customer.quality.models import GROUPS
 
 
 class QualityQuery(Schema):
     """Of which records, and by what."""
 
-    kind = fields.String(required=True, validate=validate.OneOf(KINDS))
+    kind = fields.String(required=True, validate=validate.OneOf(KIND_NAMES))
     by = fields.String(validate=validate.OneOf(GROUPS))
 
 
@@ -39,7 +39,7 @@ class QualitySummary(Schema):
 class ProgressQuery(Schema):
     """The days to show; the last 90 unless said otherwise."""
 
-    kind = fields.String(required=True, validate=validate.OneOf(KINDS))
+    kind = fields.String(required=True, validate=validate.OneOf(KIND_NAMES))
     first_day = fields.Date()
     last_day = fields.Date()
 

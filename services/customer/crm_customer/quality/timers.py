@@ -12,6 +12,7 @@ from crm_chassis.calendar import day_of
 from crm_chassis.database import new_id
 from crm_chassis.scheduler import Recurring
 from crm_customer.duplicates.upkeep import write_keys
+from crm_customer.kinds import KINDS
 from crm_customer.quality import queries
 from crm_customer.quality.models import QualityDay
 from crm_customer.quality.scoring import quality_of
@@ -23,10 +24,10 @@ def measure_day(session: Session, now: datetime) -> bool:
     """Write down how good the records are today, in place of what was written earlier today."""
     day = day_of(session, now)
     session.execute(delete(QualityDay).where(QualityDay.day == day))
-    for kind, model in queries.MODELS.items():
-        owners = (model.owner_id, model.team_id)
-        rows = session.execute(queries.measured(model).add_columns(*owners).group_by(*owners))
-        found = [_day_row(kind, day, row) for row in rows.mappings()]
+    for kind in KINDS.values():
+        owners = (kind.model.owner_id, kind.model.team_id)
+        rows = session.execute(queries.measured(kind.model).add_columns(*owners).group_by(*owners))
+        found = [_day_row(kind.name, day, row) for row in rows.mappings()]
         if found:
             session.execute(insert(QualityDay), found)
     return False
@@ -34,7 +35,7 @@ def measure_day(session: Session, now: datetime) -> bool:
 
 def score_waiting(session: Session, now: datetime) -> bool:
     """Work out quality and keys of some records that have none; True while there are more."""
-    return any(_score_waiting(session, model) for model in queries.MODELS.values())
+    return any(_score_waiting(session, kind.model) for kind in KINDS.values())
 
 
 def _day_row(kind: str, day: date, row: Any) -> dict[str, Any]:

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import event
-
-from crm_customer.accounts.models import Account
-from crm_customer.contacts.models import Contact
+from crm_customer.kinds import on_customers
 from crm_customer.quality.scoring import quality_of
 
 
 def watch_quality() -> None:
     """Keep the quality of each record from now on; once, however often it is asked for."""
-    for model in (Account, Contact):
-        for moment in ("before_insert", "before_update"):
-            if not event.contains(model, moment, _keep_quality):
-                event.listen(model, moment, _keep_quality)
+    for moment in ("before_insert", "before_update"):
+        on_customers(moment, _keep_quality)
 
 
 def _keep_quality(_mapper: object, _connection: object, record: Any) -> None:

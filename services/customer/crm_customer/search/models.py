@@ -1,19 +1,16 @@
-"""The columns by which a customer is found, set with every change of it."""
+"""The columns by which a customer is found."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Dialect, Index, Text, event, inspect, text
-from sqlalchemy.orm import Mapped, Mapper, mapped_column
-from sqlalchemy.orm.attributes import PASSIVE_NO_INITIALIZE
+from sqlalchemy import Dialect, Index, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import UserDefinedType
 
 from crm_customer.search import folding
 from crm_customer.search.terms import terms_of
-
-_SOURCES = ("name", "emails", "phones", "tags")
 
 
 class Terms(UserDefinedType[Sequence[int]]):
@@ -76,17 +73,3 @@ def columns_for(customer: Customer) -> dict[str, str | list[int]]:
         "searched_phones": folding.digit_lines(digits),
         "terms": terms_of(texts, digits, customer.tags or ()),
     }
-
-
-@event.listens_for(Searchable, "before_insert", propagate=True)
-def _on_insert(_mapper: Mapper[Any], _connection: Connection, row: Any) -> None:
-    for name, value in columns_for(row).items():
-        setattr(row, name, value)
-
-
-@event.listens_for(Searchable, "before_update", propagate=True)
-def _on_update(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
-    state = inspect(row)
-    histories = (state.get_history(name, PASSIVE_NO_INITIALIZE) for name in _SOURCES)
-    if any(history.has_changes() for history in histories):
-        _on_insert(mapper, connection, row)

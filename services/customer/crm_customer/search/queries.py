@@ -24,45 +24,41 @@ from sqlalchemy.orm import Session
 
 from crm_chassis.auth import current_principal, forbidden, visible
 from crm_customer.accounts.models import Account
-from crm_customer.accounts.schemas import PHONE_RIGHT as ACCOUNT_PHONE
 from crm_customer.contacts.models import Contact
-from crm_customer.contacts.schemas import PHONE_RIGHT as CONTACT_PHONE
+from crm_customer.kinds import ACCOUNT, CONTACT, Kind
 from crm_customer.search import folding, terms
 from crm_customer.search.conditions import number_holds, tag_holds, text_holds
 from crm_customer.search.matching import Closeness, Sought, held_by_digits, length_of
 from crm_customer.tags.models import Tag
 
-READ_ACCOUNTS, READ_CONTACTS = "customer.accounts.read", "customer.contacts.read"
 _MOST_CANDIDATES = 100
 _STAGES = (Closeness.START, Closeness.INSIDE)
 """One after the other, until there are enough finds this close: most often the first will do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A resource that is searched.
+class Searched:
+    """A kind of customers that is searched.
 
     :ivar columns: of its table: a statement of columns takes half as long to put together as one of
         entities, and there are a dozen in a search.
     """
 
-    type: str
+    kind: Kind
     columns: Any
-    read: str
-    phone_right: str
     account_id: ColumnElement[Any]
 
     @property
     def shows_phones(self) -> bool:
         """Whether the current principal may see telephone numbers in full."""
-        return current_principal().may(self.phone_right)
+        return current_principal().may(self.kind.phone)
 
     def candidates(self, condition: ColumnElement[bool]) -> Select[Any]:
         """Some rows that the current principal may see, in no order."""
         columns = self.columns
         rows = visible(
             select(
-                literal(self.type).label("type"),
+                literal(self.kind.name).label("type"),
                 columns.id,
                 columns.name,
                 self.account_id.label("account_id"),
@@ -71,15 +67,15 @@ class Kind:
                 columns.tags,
             ).where(condition, columns.merged_into.is_(None)),
             columns,
-            self.read,
+            self.kind.read,
         )
         return select(rows.limit(_MOST_CANDIDATES).subquery())
 
 
 _ACCOUNTS, _CONTACTS = Account.__table__.c, Contact.__table__.c
-KINDS = {
-    "account": Kind("account", _ACCOUNTS, READ_ACCOUNTS, ACCOUNT_PHONE, cast(null(), Uuid(False))),
-    "contact": Kind("contact", _CONTACTS, READ_CONTACTS, CONTACT_PHONE, _CONTACTS.account_id),
+SEARCHED = {
+    "account": Searched(ACCOUNT, _ACCOUNTS, cast(null(), Uuid(False))),
+    "contact": Searched(CONTACT, _CONTACTS, _CONTACTS.account_id),
 }
 
 
@@ -151,15 +147,16 @@ def search(
 
     :raises Problem: 403 when the principal may read none of the types.
     """
-    kinds = [kind for kind in map(KINDS.__getitem__, types) if current_principal().may(kind.read)]
-    if not kinds:
-        raise forbidden(" or ".join(KINDS[name].read for name in types))
+    asked = [SEARCHED[name] for name in types]
+    searched = [each for each in asked if current_principal().may(each.kind.read)]
+    if not searched:
+        raise forbidden(" or ".join(each.kind.read for each in asked))
     text = folding.folded(query)
     sought = Sought(text)
     wanted = Wanted(text, sought, folding.number_in(query), _tags(session, sought))
     found: dict[str, Found] = {}
     for closeness in _STAGES:
-        for row in session.execute(_statement(kinds, wanted, closeness)):
+        for row in session.execute(_statement(searched, wanted, closeness)):
             if row.id not in found and (match := _best_match(row, wanted)):
                 found[row.id] = Found(row.type, row.id, row.name, row.account_id, match)
         if sum(each.match.closeness <= closeness for each in found.values()) > limit:
@@ -171,10 +168,10 @@ def search(
 def accounts_of(session: Session, found: Sequence[Found]) -> dict[str, Row[tuple[str, str]]]:
     """Id and name of each account that contacts were found of and the current principal may see."""
     wanted = {each.account_id for each in found if each.account_id}
-    if not wanted or not current_principal().may(READ_ACCOUNTS):
+    if not wanted or not current_principal().may(ACCOUNT.read):
         return {}
     accounts = visible(
-        select(Account.id, Account.name).where(Account.id.in_(wanted)), Account, READ_ACCOUNTS
+        select(Account.id, Account.name).where(Account.id.in_(wanted)), Account, ACCOUNT.read
     )
     return {account.id: account for account in session.execute(accounts)}
 
@@ -189,23 +186,27 @@ def _tags(session: Session, sought: Sought) -> dict[str, Match]:
     return found
 
 
-def _statement(kinds: Sequence[Kind], wanted: Wanted, closeness: Closeness) -> CompoundSelect[Any]:
+def _statement(
+    searched: Sequence[Searched], wanted: Wanted, closeness: Closeness
+) -> CompoundSelect[Any]:
     return union_all(
         *(
-            kind.candidates(condition)
-            for kind in kinds
-            for condition in _conditions(kind, wanted, closeness)
+            each.candidates(condition)
+            for each in searched
+            for condition in _conditions(each, wanted, closeness)
         )
     )
 
 
-def _conditions(kind: Kind, wanted: Wanted, closeness: Closeness) -> Iterator[ColumnElement[bool]]:
+def _conditions(
+    searched: Searched, wanted: Wanted, closeness: Closeness
+) -> Iterator[ColumnElement[bool]]:
     """What rows of a kind are asked for, to find those that are this close, or closer."""
-    columns, text, number = kind.columns, wanted.text, wanted.number
+    columns, text, number = searched.columns, wanted.text, wanted.number
     if closeness is Closeness.START:
         yield text_holds(columns, terms.whole(text))
         yield text_holds(columns, terms.start(text))
-        if number and kind.shows_phones:
+        if number and searched.shows_phones:
             yield number_holds(columns, terms.whole_number(number))
             yield number_holds(columns, terms.inside_number(number))
     else:

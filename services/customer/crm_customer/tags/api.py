@@ -12,8 +12,7 @@ from crm_chassis.aggregate import visible_one
 from crm_chassis.paging import Listing, Page, equals, page_schema
 from crm_chassis.problems import not_found
 from crm_chassis.web import Blueprint, check_version, reads, versioned, writes
-from crm_customer.accounts.models import Account
-from crm_customer.contacts.models import Contact
+from crm_customer.kinds import KINDS, Kind
 from crm_customer.tags import commands
 from crm_customer.tags.models import Tag, TagRule
 from crm_customer.tags.schemas import (
@@ -147,27 +146,27 @@ def _rule(session: Session, rule_id: object) -> TagRule:
     return rule
 
 
-def _route_tags_of(resource: str, model: type[Account] | type[Contact]) -> None:
-    write = f"customer.{resource}.write"
+def _route_tags_of(kind: Kind) -> None:
+    resource = f"{kind.name}s"
 
     @blueprint.route(f"/{resource}/<uuid:customer_id>/tags/<key>", endpoint=f"tag_of_{resource}")
     class TagOfCustomer(MethodView):
-        @writes(write)
+        @writes(kind.write)
         @blueprint.response(200, BorneTags)
         def put(self, customer_id: object, key: str, session: Session) -> Any:
             """Give a tag by hand, in the place of another one of its category."""
-            customer = visible_one(session, model, customer_id, write, lock=True)
+            customer = visible_one(session, kind.model, customer_id, kind.write, lock=True)
             commands.give(session, customer, key)
             return versioned(session, customer)
 
-        @writes(write)
+        @writes(kind.write)
         @blueprint.response(200, BorneTags)
         def delete(self, customer_id: object, key: str, session: Session) -> Any:
             """Take a tag that was given by hand."""
-            customer = visible_one(session, model, customer_id, write, lock=True)
+            customer = visible_one(session, kind.model, customer_id, kind.write, lock=True)
             commands.take(session, customer, key)
             return versioned(session, customer)
 
 
-_route_tags_of("accounts", Account)
-_route_tags_of("contacts", Contact)
+for _kind in KINDS.values():
+    _route_tags_of(_kind)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, event, inspect, select
-from sqlalchemy.orm import Mapper, Session, object_session
+from sqlalchemy import inspect, select
+from sqlalchemy.orm import Session, object_session
 
 from crm_chassis.database import utc_now
 from crm_chassis.scheduler import set_timers
+from crm_customer.kinds import on_customers
 from crm_customer.tags.bearing import Borne, given_by_hand
-from crm_customer.tags.conditions import MODELS, own_fields
+from crm_customer.tags.conditions import own_fields
 from crm_customer.tags.models import TagRule
 
 RECONSIDER_TIMER = "customer.reconsider"
@@ -19,13 +20,24 @@ RECONSIDER_TIMER = "customer.reconsider"
 _NOTED = "crm_customers_to_reconsider"
 
 
-def _on_insert(_mapper: Mapper[Any], _connection: Connection, customer: Any) -> None:
+def watch_changes() -> None:
+    """Note each customer that is changed from now on; once, however often it is asked for."""
+    on_customers("after_insert", _on_insert)
+    on_customers("before_update", _on_update)
+
+
+def note(session: Session, customer: Any) -> None:
+    """Have the rules be asked about a customer soon after this transaction."""
+    session.info.setdefault(_NOTED, set()).add(customer.id)
+
+
+def _on_insert(_mapper: object, _connection: object, customer: Any) -> None:
     session = object_session(customer)
     if session is not None:
-        session.info.setdefault(_NOTED, set()).add(customer.id)
+        note(session, customer)
 
 
-def _on_update(mapper: Mapper[Any], connection: Connection, customer: Any) -> None:
+def _on_update(mapper: object, connection: object, customer: Any) -> None:
     attributes = inspect(customer).attrs
     asked = any(attributes[name].history.has_changes() for name in own_fields(type(customer)))
     if asked or given_by_hand(_before(attributes)) != given_by_hand(customer):
@@ -39,11 +51,6 @@ def _before(attributes: Any) -> Borne:
         for name in ("tags", "ruled_tags")
     )
     return Borne(tags, ruled_tags)
-
-
-for _model in MODELS.values():
-    event.listen(_model, "after_insert", _on_insert)
-    event.listen(_model, "before_update", _on_update)
 
 
 def reconsider_noted(session: Session) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 Categories = Mapping[str, str | None]
@@ -46,20 +46,33 @@ def take(bearer: Bearer, tag: str, categories: Categories) -> bool:
     return bear(bearer, given_by_hand(bearer) - {tag}, bearer.ruled_tags, categories)
 
 
+def together(first: Collection[str], second: Collection[str], categories: Categories) -> set[str]:
+    """Tags of two customers that one can be given by hand; of a category, those of the first."""
+    filled = {categories.get(tag) for tag in first} - {None}
+    return {*first, *(tag for tag in second if categories.get(tag) not in filled)}
+
+
 def bear(
     bearer: Bearer, by_hand: Collection[str], by_rule: Iterable[str], categories: Categories
 ) -> bool:
-    """Bear these and no others; where a category was filled by hand, a rule gives nothing.
+    """Bear these and no others, as :func:`borne` says.
 
     :returns: False when that was so already.
     """
+    given = borne(by_hand, by_rule, categories)
+    if given == Borne(bearer.tags, bearer.ruled_tags):
+        return False
+    bearer.tags, bearer.ruled_tags = given.tags, given.ruled_tags
+    return True
+
+
+def borne(by_hand: Collection[str], by_rule: Iterable[str], categories: Categories) -> Borne:
+    """What is borne by who is given these; where a category was filled by hand, a rule gives
+    nothing.
+    """
     filled = {categories.get(tag) for tag in by_hand} - {None}
     ruled = {tag for tag in by_rule if tag not in by_hand and categories.get(tag) not in filled}
-    tags, ruled_tags = sorted({*by_hand, *ruled}), sorted(ruled)
-    if (tags, ruled_tags) == (bearer.tags, bearer.ruled_tags):
-        return False
-    bearer.tags, bearer.ruled_tags = tags, ruled_tags
-    return True
+    return Borne(sorted({*by_hand, *ruled}), sorted(ruled))
 
 
 def as_given(
@@ -72,10 +85,8 @@ def as_given(
     """
     if "tags" not in values:
         return {}
-    standing = Borne(bearer.tags, bearer.ruled_tags) if bearer else Borne([], [])
-    by_hand = set(values["tags"]) - set(standing.ruled_tags)
-    bear(standing, by_hand, standing.ruled_tags, categories)
-    return {"tags": standing.tags, "ruled_tags": standing.ruled_tags}
+    ruled = bearer.ruled_tags if bearer else []
+    return asdict(borne(set(values["tags"]) - set(ruled), ruled, categories))
 
 
 def _rivals(tag: str, categories: Categories) -> set[str]:

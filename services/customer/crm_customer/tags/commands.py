@@ -16,11 +16,12 @@ from crm_chassis.database import new_id, utc_now
 from crm_chassis.imports import Row
 from crm_chassis.problems import conflict, invalid, not_found
 from crm_chassis.scheduler import set_timers
+from crm_customer.kinds import KINDS
 from crm_customer.search.conditions import tag_holds
 from crm_customer.search.terms import tagged
 from crm_customer.tags import bearing, conditions, events, queries
 from crm_customer.tags.bearing import Categories
-from crm_customer.tags.conditions import MODELS, Misput
+from crm_customer.tags.conditions import Misput
 from crm_customer.tags.evaluation import told_changed
 from crm_customer.tags.models import MOST_RULES, MOST_TAGS, Tag, TagRule
 
@@ -55,7 +56,8 @@ def delete_tag(session: Session, tag: Tag) -> None:
     """
     if session.scalar(select(TagRule.id).where(TagRule.tag == tag.key).limit(1)):
         raise conflict("A rule gives this tag.")
-    for model in MODELS.values():
+    for kind in KINDS.values():
+        model = kind.model
         if session.scalar(select(model.id).where(tag_holds(model, tagged(tag.key))).limit(1)):
             raise conflict("Customers bear this tag.")
     session.delete(tag)
@@ -106,7 +108,7 @@ def _require_sound(session: Session, rule: TagRule) -> None:
     errors = []
     if session.scalar(select(Tag.id).where(Tag.key == rule.tag)) is None:
         errors.append(("tag", "No such tag."))
-    model = MODELS[rule.kind]
+    model = KINDS[rule.kind].model
     declared = declared_fields(session, model.__tablename__)
     for number, condition in enumerate(rule.conditions):
         try:

@@ -23,14 +23,13 @@ from crm_chassis.database import Money
 from crm_customer.accounts.models import Account
 from crm_customer.behaviour.models import customer_figures
 from crm_customer.contacts.models import Contact
+from crm_customer.kinds import Model
 from crm_customer.lifecycle.models import Lifecycle
 from crm_customer.lifecycle.stages import POTENTIAL
 from crm_customer.replicas import orders, tickets
 
 MOST_MONTHS = 120
 Condition = Mapping[str, Any]
-Model = type[Account] | type[Contact]
-MODELS: Mapping[str, Model] = {"account": Account, "contact": Contact}
 
 _COMMON = ("region", "level", "satisfaction", "source")
 _TEXTS: Mapping[Model, Sequence[str]] = {

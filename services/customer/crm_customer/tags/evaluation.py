@@ -15,10 +15,11 @@ from crm_chassis.scheduler import set_timers
 from crm_customer.accounts.events import account_changed
 from crm_customer.accounts.models import Account
 from crm_customer.contacts.events import contact_changed
+from crm_customer.kinds import KINDS, Model
 from crm_customer.tags import queries
 from crm_customer.tags.attention import RECONSIDER_TIMER
 from crm_customer.tags.bearing import Borne, Categories, bear, given_by_hand
-from crm_customer.tags.conditions import MODELS, Model, met
+from crm_customer.tags.conditions import met
 from crm_customer.tags.models import TagRule
 
 _SOON = timedelta(seconds=1)
@@ -29,7 +30,7 @@ def evaluate(session: Session, kind: str, customer_ids: Collection[str], today: 
 
     Nothing that comes of it depends on what was given before: asked again, nothing changes.
     """
-    rules, model = queries.rules_for(session, kind), MODELS[kind]
+    rules, model = queries.rules_for(session, kind), KINDS[kind].model
     categories = queries.categories(session)
     declared = declared_fields(session, model.__tablename__)
     answers = [

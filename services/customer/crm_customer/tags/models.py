@@ -14,8 +14,6 @@ from crm_customer.tables import Tables
 MOST_TAGS = 200
 """Tags there may be, and so tags that one customer may bear."""
 MOST_RULES = 100
-KINDS = ("account", "contact")
-"""What can bear tags."""
 
 
 class Tag(Versioned, Tables):

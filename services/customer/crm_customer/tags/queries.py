@@ -8,8 +8,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from crm_chassis.paging import Filter, one_or_several
-from crm_customer.accounts.models import Account
-from crm_customer.contacts.models import Contact
+from crm_customer.kinds import Model
 from crm_customer.search.conditions import tag_holds
 from crm_customer.search.terms import tagged
 from crm_customer.tags.bearing import Categories
@@ -31,7 +30,7 @@ def rules_for(session: Session, kind: str) -> Sequence[TagRule]:
     ).all()
 
 
-def bears(model: type[Account] | type[Contact]) -> Filter:
+def bears(model: Model) -> Filter:
     """``?tag=premium``, or one of several."""
 
     def condition(keys: Sequence[str]) -> ColumnElement[bool]:

@@ -8,8 +8,8 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate
 
 from crm_chassis.fields import Currency, Instant, Reference, Text
+from crm_customer.kinds import KIND_NAMES
 from crm_customer.tags.conditions import MOST_MONTHS, OPS
-from crm_customer.tags.models import KINDS
 
 _KEY = re.compile(r"[\w-]{1,64}")
 _COLOUR = validate.Regexp(r"#[0-9A-Fa-f]{6}\Z", error="Not a colour like #1A7F37.")
@@ -96,7 +96,7 @@ class RuleFields(RuleChanges):
     """What a client says of a rule."""
 
     name = Text(100, required=True)
-    kind = fields.String(required=True, validate=validate.OneOf(KINDS))
+    kind = fields.String(required=True, validate=validate.OneOf(KIND_NAMES))
     tag = TagKey(required=True)
     conditions = fields.List(fields.Nested(Condition), required=True, validate=_CONDITIONS)
 

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from crm_chassis.calendar import day_of, start_of
 from crm_chassis.scheduler import TimerHandler, set_timers
+from crm_customer.kinds import KINDS
 from crm_customer.tags.attention import RECONSIDER_TIMER
 from crm_customer.tags.commands import NEW_DAY_TIMER, SWEEP_TIMER, moves_with_time, sweep
-from crm_customer.tags.conditions import MODELS
 from crm_customer.tags.evaluation import evaluate
 from crm_customer.tags.models import TagRule
 
@@ -26,7 +26,7 @@ def on_sweep(session: Session, subjects: Sequence[str], now: datetime) -> None:
     """
     for subject in subjects:
         kind, _, after = subject.partition(":")
-        key = MODELS[kind].id
+        key = KINDS[kind].model.id
         statement = select(key).order_by(key).limit(_PIECE)
         found = session.scalars(statement.where(key > after) if after else statement).all()
         evaluate(session, kind, found, day_of(session, now))
@@ -36,7 +36,7 @@ def on_sweep(session: Session, subjects: Sequence[str], now: datetime) -> None:
 
 def on_reconsider(session: Session, subjects: Sequence[str], now: datetime) -> None:
     """Ask the rules about customers that were changed here."""
-    for kind in MODELS:
+    for kind in KINDS:
         evaluate(session, kind, subjects, day_of(session, now))
 
 

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from crm_chassis.fields import decimal_text
 from crm_chassis.inbox import inbox
-from crm_reporting.kpis.facts import FactPage
+from crm_chassis.paging import Page
+from crm_reporting.kpis.facts import Fact
 from crm_reporting.kpis.figures import Figure, Figures
 from crm_reporting.kpis.funnels import FunnelStep
 from crm_reporting.kpis.kpi import AMOUNT, Funnel, Kpi, Unit
@@ -67,7 +68,7 @@ def funnel_answer(asked: Funnel, question: Question, found: list[FunnelStep], li
     return _head(asked, question, None) | {"rows": rows, "truncated": len(found) > limit}
 
 
-def facts_answer(asked: Kpi | Funnel, page: FactPage) -> Json:
+def facts_answer(asked: Kpi | Funnel, page: Page[Fact]) -> Json:
     """A page of facts."""
     items = [
         {

@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import ColumnElement, Select, Table, select
 
+from crm_chassis.paging import Page
 from crm_chassis.problems import invalid
 from crm_reporting.kpis.kpi import Funnel, Kpi, Sum
 from crm_reporting.kpis.narrowing import conditions, steps_taken
@@ -41,14 +42,6 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class FactPage:
-    """Part of the facts, and the cursor of the next part, None at the end."""
-
-    items: list[Fact]
-    next_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Source:
     """Rows of one rollup's table that add to some components."""
 
@@ -57,7 +50,7 @@ class _Source:
     condition: ColumnElement[bool]
 
 
-def facts(kpi: Kpi, question: Question, limit: int, cursor: str | None) -> FactPage:
+def facts(kpi: Kpi, question: Question, limit: int, cursor: str | None) -> Page[Fact]:
     """The facts behind the total of what the question's figures would be.
 
     :param cursor: of an earlier page; None for the first.
@@ -73,7 +66,7 @@ def facts(kpi: Kpi, question: Question, limit: int, cursor: str | None) -> FactP
 
 def funnel_facts(
     asked: Funnel, question: Question, step: str, limit: int, cursor: str | None
-) -> FactPage:
+) -> Page[Fact]:
     """The members of a cohort that took a step.
 
     :raises Problem: as :func:`facts`; 422 for a step that the funnel does not have.
@@ -91,7 +84,7 @@ def _page(
     limit: int,
     cursor: str | None,
     target_of: str | None,
-) -> FactPage:
+) -> Page[Fact]:
     parts = len(sources) + (target_of is not None)
     place, after = _decode(cursor, parts) if cursor else (0, None)
     items: list[tuple[int, Fact]] = []
@@ -105,9 +98,9 @@ def _page(
             items.append((number, fact))
             if len(items) > limit:
                 last_number, last = items[limit - 1]
-                return FactPage([fact for _, fact in items[:limit]], _encode(last_number, last.id))
+                return Page([fact for _, fact in items[:limit]], _encode(last_number, last.id))
         after = None
-    return FactPage([fact for _, fact in items], None)
+    return Page([fact for _, fact in items], None)
 
 
 def _of_source(

@@ -7,6 +7,7 @@ from datetime import date
 from marshmallow import Schema, fields, validate
 
 from crm_chassis.fields import Currency, Instant, Text
+from crm_chassis.paging import PageQuery
 from crm_reporting.kpis.periods import GRAINS
 
 _FIRST_YEAR, _LAST_YEAR = date(1900, 1, 1), date(2999, 12, 31)
@@ -56,14 +57,13 @@ class KpiQuery(Asked):
     )
 
 
-class FactsQuery(Asked):
+class FactsQuery(Asked, PageQuery):
     """Which facts behind a figure, and which page of them."""
 
     undated = fields.Boolean(
         load_default=False, metadata={"description": "Only what has no date yet."}
     )
     step = Text(metadata={"description": "Of a funnel: the step that was taken."})
-    limit = fields.Integer(validate=validate.Range(1, 200), load_default=25)
     cursor = fields.String()
 
 

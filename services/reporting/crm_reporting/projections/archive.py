@@ -27,8 +27,7 @@ log = structlog.get_logger(__name__)
 
 _PREFIX = "shadow_"
 _CHUNK = 5000
-_LOCK = 7240616
-"""Key of the advisory lock that lets one archive run go on at a time."""
+_LOCK = "crm-reporting-archive"
 
 _folded = Table(
     f"{_PREFIX}folded", MetaData(), Column("event_id", Uuid(as_uuid=False), primary_key=True)
@@ -90,18 +89,11 @@ class Archive:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Hold the lock of archive runs; SQLite has one process, and one writer anyway."""
-        if self._database.is_sqlite:
-            yield
-            return
-        with self._database.engine.connect() as connection:
-            if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}):
+        """Let one archive run go on at a time."""
+        with self._database.sole_holder(_LOCK) as holder:
+            if holder is None:
                 raise UnderWay
-            connection.commit()
-            try:
-                yield
-            finally:
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+            yield
 
     @contextmanager
     def _shadow(self) -> Iterator[None]:

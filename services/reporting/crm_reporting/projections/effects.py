@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
 
-from crm_chassis.event_trace import Effect, Effects
 from crm_chassis.events import Event
+from crm_chassis.operations.event_trace import Effect, Effects
 from crm_reporting.projections.observations import Reader
 from crm_reporting.projections.rollups import ROLLUPS
 from crm_reporting.projections.tables import STANDING

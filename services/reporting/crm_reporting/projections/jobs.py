@@ -26,11 +26,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from crm_chassis.administration import record_act
 from crm_chassis.database import Database, Json, UTCDateTime, new_id, utc_now
 from crm_chassis.events import Voided
+from crm_chassis.operations.administration import record_act
+from crm_chassis.operations.retention import Kept, older_than
 from crm_chassis.problems import not_found
-from crm_chassis.retention import Kept, older_than
 from crm_chassis.worker import Loop, polling
 from crm_reporting.projections.archive import Archive, Difference, UnderWay
 from crm_reporting.projections.tables import metadata

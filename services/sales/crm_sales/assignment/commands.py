@@ -82,7 +82,7 @@ class _Choice:
     def __init__(self, session: Session, rules: set[AssignmentRule]) -> None:
         self._session = session
         users = {user for rule in rules for user in rule.users}
-        self._teams = _active(session, users)
+        self._teams = directory.active_users(session, users) if users else {}
         self._taken = _locked_turns(session, rules)
         self._taken_before = dict(self._taken)
         by_load = {user for rule in rules if rule.strategy == "load" for user in rule.members}
@@ -116,17 +116,6 @@ class _Choice:
         ]
         if rows:
             self._session.execute(update(AssignmentTurn), rows)
-
-
-def _active(session: Session, users: set[str]) -> dict[str, str | None]:
-    """The team of each user who is active."""
-    if not users:
-        return {}
-    columns = directory.users.c
-    rows = session.execute(
-        select(columns.id, columns.team_id).where(columns.id.in_(users), columns.active)
-    )
-    return dict(rows.tuples().all())
 
 
 def _locked_turns(session: Session, rules: set[AssignmentRule]) -> dict[str, int]:

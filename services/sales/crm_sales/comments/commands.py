@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm_chassis import directory
@@ -74,10 +73,8 @@ def _require_author(principal: Principal, comment: Comment) -> None:
 def _mention(session: Session, comment: Comment, user_ids: Iterable[str]) -> None:
     """Mention these users and no others."""
     wanted = set(user_ids)
-    users = directory.users.c
-    known = set(session.scalars(select(users.id).where(users.id.in_(wanted), users.active)))
-    if wanted - known:
-        raise invalid(("mentions", f"No such user: {', '.join(sorted(wanted - known))}."))
+    if unknown := wanted - directory.active_users(session, wanted).keys():
+        raise invalid(("mentions", f"No such user: {', '.join(sorted(unknown))}."))
     kept = [mention for mention in comment.mentions if mention.user_id in wanted]
     new = wanted - {mention.user_id for mention in kept}
     comment.mentions = kept + [

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm_chassis import directory
 from crm_chassis.aggregate import assign, change_fields, default_owner
 from crm_chassis.auth import Principal
-from crm_chassis.database import new_id
+from crm_chassis.database import new_id, utc_now
 from crm_chassis.problems import invalid
-from crm_sales import numbers, replicas
+from crm_chassis.scheduler import set_timers
+from crm_sales import numbers
 from crm_sales.contracts import events, queries, timers
 from crm_sales.contracts.models import ApprovalRule, Contract, ContractNumber, ContractSettings
-from crm_sales.opportunities.models import Opportunity
-from crm_sales.quotes.models import Quote
+from crm_sales.references import unknown
 
 WRITE = "sales.contracts.write"
-_REFERENCES: dict[str, Any] = {
-    "account_id": replicas.accounts,
-    "contact_id": replicas.contacts,
-    "opportunity_id": Opportunity.__table__,
-    "quote_id": Quote.__table__,
-}
 
 
 def create(session: Session, principal: Principal, values: dict[str, Any], today: date) -> Contract:
@@ -49,20 +43,12 @@ def enter(session: Session, contracts: Sequence[Contract], year: int) -> None:
 
 
 def _check(session: Session, values: Mapping[str, Any]) -> None:
-    """:raises Problem: 422 naming what a contract refers to and is not there."""
-    unknown = [
-        (field, f"No such {field.removesuffix('_id')}.")
-        for field, table in _REFERENCES.items()
-        if values.get(field) is not None and not _is_there(session, table, values[field])
-    ]
+    """:raises Problem: 422 naming what a contract refers to and is not there, or a wrong term."""
+    errors = unknown(session, values)
     if "starts_on" in values and "ends_on" in values and values["ends_on"] < values["starts_on"]:
-        unknown.append(("ends_on", "Before the contract starts."))
-    if unknown:
-        raise invalid(*unknown)
-
-
-def _is_there(session: Session, table: Table, key: str) -> bool:
-    return session.scalar(select(table.c.id).where(table.c.id == key)) is not None
+        errors.append(("ends_on", "Before the contract starts."))
+    if errors:
+        raise invalid(*errors)
 
 
 def change(session: Session, contract: Contract, changes: dict[str, Any]) -> None:
@@ -123,7 +109,7 @@ def delegate(
 
 
 def _require_user(session: Session, user_id: str) -> None:
-    if not queries.is_active_user(session, user_id):
+    if user_id not in directory.active_users(session, [user_id]):
         raise invalid(("approver_id", "No such user."))
 
 
@@ -170,20 +156,19 @@ def remove_rule(session: Session, rule: ApprovalRule) -> None:
 
 def _check_rule(session: Session, values: Mapping[str, Any]) -> None:
     team_id = values.get("team_id")
-    if team_id is not None and not _is_there(session, directory.teams, team_id):
+    if team_id is not None and not _is_team(session, team_id):
         raise invalid(("team_id", "No such team."))
     if "approver_id" in values:
         _require_user(session, values["approver_id"])
 
 
+def _is_team(session: Session, team_id: str) -> bool:
+    teams = directory.teams.c
+    return session.scalar(select(teams.id).where(teams.id == team_id)) is not None
+
+
 def set_reminder(session: Session, settings: ContractSettings, days: int) -> None:
     """Have contracts be told of so many days before they end; of those told already, no more."""
-    if not change_fields(settings, {"reminder_days": days}):
-        return
-    events.settings_set(session, settings)
-    running = session.scalars(
-        select(Contract).where(
-            Contract.status.in_(("approved", "active")), Contract.reminded_on.is_(None)
-        )
-    )
-    timers.remind(session, running, timedelta(days=days))
+    if change_fields(settings, {"reminder_days": days}):
+        events.settings_set(session, settings)
+        set_timers(session, timers.SWEEP, {"": utc_now()})

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from crm_chassis import calendar, directory
 from crm_chassis.aggregate import change_fields, default_owner
@@ -53,10 +53,9 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
 
 
 def _known(session: Session, key: str, rows: Sequence[Row]) -> Sequence[Contract]:
-    """The contracts that the rows are about, with their chains of approval."""
+    """The contracts that the rows are about."""
     keys = [row.values[key] for row in rows if not row.refused]
-    wanted = select(Contract).where(getattr(Contract, key).in_(keys))
-    return session.scalars(wanted.options(selectinload(Contract.approvals))).all()
+    return session.scalars(select(Contract).where(getattr(Contract, key).in_(keys))).all()
 
 
 def _check_whole(values: dict[str, Any]) -> None:

@@ -109,7 +109,10 @@ class Contract(Versioned, Owned, Tables):
     ended_on: Mapped[date | None]
     end_reason: Mapped[str | None] = mapped_column(String(200))
     approvals: Mapped[list[Approval]] = relationship(
-        order_by="Approval.position", cascade="all, delete-orphan", back_populates="contract"
+        order_by="Approval.position",
+        cascade="all, delete-orphan",
+        back_populates="contract",
+        lazy="selectin",  # every event tells of them
     )
 
     @property

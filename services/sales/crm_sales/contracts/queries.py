@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Select, exists, or_, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from crm_chassis import directory
 from crm_chassis.auth import current_principal, rows_in_scope, visible
@@ -73,8 +73,7 @@ def to_change(session: Session, contract_id: object, permission: str) -> Contrac
 
 
 def _found(session: Session, statement: Select[tuple[Contract]]) -> Contract:
-    with_chain = statement.options(selectinload(Contract.approvals))
-    found = session.scalars(with_chain).one_or_none()
+    found = session.scalars(statement).one_or_none()
     if found is None:
         raise not_found("contract")
     return found
@@ -100,10 +99,3 @@ def approvers(session: Session, contract: Contract) -> Sequence[str]:
         .order_by(ApprovalRule.position, ApprovalRule.amount_from, ApprovalRule.id)
     )
     return list(dict.fromkeys(rules))
-
-
-def is_active_user(session: Session, user_id: str) -> bool:
-    """True for somebody who may be asked."""
-    users = directory.users.c
-    known = select(users.id).where(users.id == user_id, users.active.is_(True))
-    return session.scalar(known) is not None

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from crm_chassis.imports import Importer
 from crm_chassis.imports_api import Export
 from crm_chassis.paging import Listing, Page, at_least, at_most, equals, page_schema
-from crm_chassis.web import Blueprint, reads, versioned, writes
+from crm_chassis.web import Blueprint, check_version, reads, versioned, writes
 from crm_sales.currencies import commands, queries
-from crm_sales.currencies.models import CurrencySettings, ExchangeRate
+from crm_sales.currencies.models import ExchangeRate
 from crm_sales.currencies.schemas import (
     CurrencySettingsFields,
     CurrencySettingsView,
@@ -62,15 +62,17 @@ class CurrencySetting(MethodView):
     @blueprint.response(200, CurrencySettingsView)
     def get(self, session: Session) -> Any:
         """Read the base currency."""
-        return queries.settings(session) or CurrencySettings(version=0, base_currency=None)
+        return versioned(session, queries.settings(session))
 
     @writes(WRITE, act="settings.change", keeps=CurrencySettingsFields().fields)
     @blueprint.arguments(CurrencySettingsFields)
     @blueprint.response(200, CurrencySettingsView)
     def put(self, values: dict[str, Any], session: Session) -> Any:
         """Choose the base currency."""
-        settings = commands.set_base_currency(session, values["base_currency"])
-        return versioned(session, settings)
+        settings = queries.settings(session, lock=True)
+        check_version(settings)
+        chosen = commands.set_base_currency(session, settings, values["base_currency"])
+        return versioned(session, chosen)
 
 
 IMPORTER = Importer("exchange-rates", RateFields, commands.import_rows, WRITE, keys=("currency",))

@@ -17,12 +17,17 @@ from crm_sales.currencies import events, queries
 from crm_sales.currencies.models import CurrencySettings, ExchangeRate
 
 
-def set_base_currency(session: Session, currency: str | None) -> CurrencySettings:
-    """Choose the base currency; deals keep what they got until their amount changes."""
+def set_base_currency(
+    session: Session, settings: CurrencySettings, currency: str | None
+) -> CurrencySettings:
+    """Choose the base currency; deals keep what they got until their amount changes.
+
+    :param settings: as :func:`crm_sales.currencies.queries.settings` gives them, locked.
+    :returns: the settings as they are stored.
+    """
     if currency is not None:
         pricing.minor_unit(currency)
-    settings = queries.settings(session, lock=True)
-    if settings is None:
+    if settings.version == 0:
         settings = CurrencySettings(base_currency=currency)
         session.add(settings)
     elif not change_fields(settings, {"base_currency": currency}):

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import func, select
@@ -18,19 +18,30 @@ from crm_sales import pricing
 from crm_sales.currencies.models import CurrencySettings, ExchangeRate
 
 _ONE = Decimal(1)
-_EXACT = Context(prec=80, rounding=ROUND_HALF_UP)
-_TOO_LARGE = Decimal(10) ** 14  # what a money column holds is below this
 
 
-def settings(session: Session, *, lock: bool = False) -> CurrencySettings | None:
-    """The settings, or None before they are first set."""
+def settings(session: Session, *, lock: bool = False) -> CurrencySettings:
+    """The settings; of version 0, and not stored, before they are first set."""
     statement = select(CurrencySettings)
-    return session.scalars(statement.with_for_update() if lock else statement).one_or_none()
+    found = session.scalars(statement.with_for_update() if lock else statement).one_or_none()
+    return found or CurrencySettings(version=0, base_currency=None)
 
 
 def base_currency(session: Session) -> str | None:
     """The currency that every deal's amount is also kept in, or None when that is not wanted."""
     return session.scalar(select(CurrencySettings.base_currency))
+
+
+def with_currency(values: dict[str, Any], base: str | None) -> dict[str, Any]:
+    """The values of what is new in a file, in the base currency where the row says no other.
+
+    :raises Problem: 422 when there is none either.
+    """
+    if "currency" in values:
+        return values
+    if base is None:
+        raise invalid(("currency", "Needed, as there is no base currency."))
+    return values | {"currency": base}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +123,7 @@ def value_at(rate: Decimal, base: str, amount: Decimal) -> dict[str, Any]:
 
     :raises Problem: 422 when no column holds the outcome.
     """
-    worth = _EXACT.quantize(_EXACT.multiply(amount, rate), pricing.minor_unit(base))
-    if abs(worth) >= _TOO_LARGE:
+    worth = pricing.EXACT.quantize(pricing.EXACT.multiply(amount, rate), pricing.minor_unit(base))
+    if abs(worth) >= pricing.TOO_LARGE:
         raise invalid(("amount", f"Too large in {base}."))
     return {"exchange_rate": rate, "base_amount": worth, "base_currency": base}

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from crm_chassis.paging import Listing, Page, equals, page_schema
 from crm_chassis.problems import not_found
-from crm_chassis.web import Blueprint, reads, versioned, writes
-from crm_sales.discounts import commands
+from crm_chassis.web import Blueprint, check_version, reads, versioned, writes
+from crm_sales.discounts import commands, queries
 from crm_sales.discounts.models import DiscountLimit
 from crm_sales.discounts.schemas import LimitFields, LimitView
 
@@ -47,7 +47,9 @@ class DiscountLimitOfRole(MethodView):
     @blueprint.arguments(LimitFields)
     @blueprint.response(200, LimitView)
     def put(self, values: dict[str, Any], role: str, session: Session) -> Any:
-        """Set how much a role may let off."""
+        """Set how much a role may let off; a limit that is not set yet is of version 0."""
         if not _ROLE.fullmatch(role):
             raise not_found("role")
-        return versioned(session, commands.put(session, role, values["max_percent"]))
+        limit = queries.limit_to_set(session, role)
+        check_version(limit)
+        return versioned(session, commands.put(session, limit, values["max_percent"]))

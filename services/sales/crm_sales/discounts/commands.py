@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm_chassis.aggregate import change_fields
@@ -12,13 +11,14 @@ from crm_sales.discounts import events
 from crm_sales.discounts.models import DiscountLimit
 
 
-def put(session: Session, role: str, max_percent: Decimal | None) -> DiscountLimit:
-    """Set the most that a role may let off; a second time replaces the first."""
-    limit = session.scalars(
-        select(DiscountLimit).where(DiscountLimit.role == role).with_for_update()
-    ).one_or_none()
-    if limit is None:
-        limit = DiscountLimit(role=role, max_percent=max_percent)
+def put(session: Session, limit: DiscountLimit, max_percent: Decimal | None) -> DiscountLimit:
+    """Set the most that a role may let off; a second time replaces the first.
+
+    :param limit: as :func:`crm_sales.discounts.queries.limit_to_set` gives it.
+    :returns: the limit as it is stored.
+    """
+    if limit.version == 0:
+        limit = DiscountLimit(role=limit.role, max_percent=max_percent)
         session.add(limit)
     elif not change_fields(limit, {"max_percent": max_percent}):
         return limit

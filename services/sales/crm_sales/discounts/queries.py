@@ -59,6 +59,13 @@ def check_discounts(session: Session, principal: Principal, lines: Sequence[Offe
         raise invalid(*errors)
 
 
+def limit_to_set(session: Session, role: str) -> DiscountLimit:
+    """The limit of a role, locked; of version 0, and not stored, before it is first set."""
+    statement = select(DiscountLimit).where(DiscountLimit.role == role).with_for_update()
+    found = session.scalars(statement).one_or_none()
+    return found or DiscountLimit(role=role, version=0)
+
+
 def limit_of(session: Session, principal: Principal) -> Decimal | None:
     """The most, in percent, that a principal may let off a line; None for no limit.
 

@@ -11,16 +11,18 @@ from sqlalchemy.orm import Session
 
 from crm_chassis.aggregate import visible_one, visible_to_change
 from crm_chassis.auth import current_principal, visible
-from crm_chassis.fields import Reference, changes_of
+from crm_chassis.fields import Email, Phone, Reference, changes_of
 from crm_chassis.imports import Importer
 from crm_chassis.imports_api import Export
 from crm_chassis.paging import (
+    Filter,
     Listing,
     Page,
     Protected,
     at_least,
     at_most,
     equals,
+    one_or_several,
     page_schema,
 )
 from crm_chassis.web import Blueprint, business_day, reads, versioned, writes
@@ -49,8 +51,10 @@ LISTING = Listing(
         "owner_id": equals(Lead.owner_id, Reference),
         "team_id": equals(Lead.team_id, Reference),
         "external_id": equals(Lead.external_id),
-        "email": equals(Lead.email),
-        "phone": equals(Lead.phone, right=PHONE_RIGHT),
+        "email": equals(Lead.email, Email),
+        "phone": Filter(
+            one_or_several(Phone(right=PHONE_RIGHT)), Lead.phone.in_, right=PHONE_RIGHT
+        ),
         "score_from": at_least(Lead.score, fields.Integer),
         "created_on_from": at_least(Lead.created_on, fields.Date),
         "created_on_to": at_most(Lead.created_on, fields.Date),

@@ -8,18 +8,19 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from crm_chassis import directory
+from crm_chassis import calendar, directory
 from crm_chassis.aggregate import assign, change_fields, default_owner
 from crm_chassis.auth import Principal
 from crm_chassis.database import new_id, utc_now
 from crm_chassis.imports import Row, resolve, upsert
 from crm_chassis.problems import invalid
+from crm_chassis.replicas import upsert_newer
 from crm_chassis.scheduler import cancel_timers, set_timers
 from crm_sales import related, replicas
 from crm_sales.assignment.commands import assign_by_rules
-from crm_sales.days import start_of
+from crm_sales.days import moment_on
 from crm_sales.leads import events
-from crm_sales.leads.models import Lead
+from crm_sales.leads.models import Conversion, Lead
 from crm_sales.opportunities import commands as opportunities
 from crm_sales.work_settings import queries as work_settings
 
@@ -119,10 +120,26 @@ def convert(session: Session, lead: Lead, values: dict[str, Any], today: date) -
             },
         },
     )
-    conversion = lead.convert(account_id, account_name, contact_id, opportunity.id, converted_on)
+    moment = moment_on(session, converted_on)
+    conversion = lead.convert(
+        account_id, account_name, contact_id, opportunity.id, converted_on, moment
+    )
+    _make_known(session, lead, conversion)
     cancel_timers(session, UNCONTACTED, [lead.id])
     events.lead_converted(session, lead, conversion)
     return True
+
+
+def _make_known(session: Session, lead: Lead, conversion: Conversion) -> None:
+    """Have whom a lead became be known here at once; what customer tells of them takes its place.
+
+    So an order or a task may name them before it does.
+    """
+    made = {"external_id": None, "owner_id": lead.owner_id, "team_id": lead.team_id, "sequence": 0}
+    account = {"id": conversion.account_id, "name": conversion.account_name}
+    contact = {"id": conversion.contact_id, "name": lead.name, "account_id": account["id"]}
+    upsert_newer(session, replicas.accounts, [account | made])
+    upsert_newer(session, replicas.contacts, [contact | made])
 
 
 def _customer_of(session: Session, values: dict[str, Any]) -> tuple[str, str]:
@@ -142,7 +159,7 @@ def _customer_of(session: Session, values: dict[str, Any]) -> tuple[str, str]:
 
 
 def import_rows(session: Session, principal: Principal, key: str, rows: Sequence[Row]) -> None:
-    """Upsert leads; a row says their status as it is, whatever it was before.
+    """Upsert leads; a row says their status as it is, whatever it was before; conversion is final.
 
     Those that come in without an owner go by the assignment rules; of those that came in today,
     the owners are reminded.
@@ -150,8 +167,9 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
     resolve(session, rows, "campaign", "campaign_id", replicas.campaigns)
     resolve(session, rows, "owner", "owner_id", directory.users)
     teams = directory.teams_of(session, (row.values.get("owner_id") for row in rows))
-    today = utc_now().date()
+    today = calendar.today(session)
     created: list[Lead] = []
+    moved: list[Lead] = []
 
     def create_row(session: Session, values: dict[str, Any]) -> Lead:
         lead = _new(values, today)
@@ -161,6 +179,10 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
         return lead
 
     def change_row(session: Session, lead: Lead, values: dict[str, Any]) -> bool:
+        if values.get("status", lead.status) != lead.status:
+            _place(session, lead, values)
+            moved.append(lead)
+            return True
         if not change_fields(lead, values):
             return False
         events.lead_changed(session, lead)
@@ -170,8 +192,16 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
         if "owner_id" in row.values:
             row.values["team_id"] = teams.get(row.values["owner_id"])
         if "status_since" in row.values:
-            row.values["status_since"] = start_of(row.values["status_since"])
+            row.values["status_since"] = calendar.start_of(session, row.values["status_since"])
     upsert(session, Lead, key, rows, create=create_row, change=change_row)
     for lead in assign_by_rules(session, [lead for lead in created if lead.owner_id is None]):
         lead.owner_id, lead.team_id = default_owner(principal), principal.team_id
-    _await_contact(session, [lead for lead in created if lead.created_on == today])
+    cancel_timers(session, UNCONTACTED, [lead.id for lead in moved])
+    _await_contact(session, [*moved, *(lead for lead in created if lead.created_on == today)])
+
+
+def _place(session: Session, lead: Lead, values: dict[str, Any]) -> None:
+    """Have a lead stand in another status, since when the row says or else since now."""
+    change = lead.place(values["status"], values.get("status_since", utc_now()))
+    change_fields(lead, values)
+    events.lead_status_changed(session, lead, change)

@@ -10,8 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from crm_chassis.aggregate import Owned, Versioned
 from crm_chassis.database import Id, Instant, utc_now
-from crm_chassis.problems import conflict
-from crm_sales.days import moment_on
+from crm_chassis.problems import conflict, invalid
 from crm_sales.tables import Tables
 
 _WORKED = {"unqualified", "junk"}
@@ -62,6 +61,8 @@ class Lead(Versioned, Owned, Tables):
         Index("leads_by_created_at", "created_at", "id"),
         Index("leads_by_name", "name", "id"),
         Index("leads_by_score", "score", "id"),
+        Index("leads_by_email", "email"),
+        Index("leads_by_phone", "phone"),
         Index("leads_by_owner", "owner_id", "created_at", "id"),
         Index("leads_by_team", "team_id", "created_at", "id"),
         Index("leads_by_status", "status", "created_at", "id"),
@@ -109,16 +110,32 @@ class Lead(Versioned, Owned, Tables):
             raise conflict(f"A lead that is {self.status} cannot become {to_status}.")
         return self._enter(to_status, utc_now())
 
+    def place(self, status: str, since: datetime) -> StatusChange:
+        """Be in a status since a moment, whether or not it follows from the one before.
+
+        :raises Problem: 422 when the lead was converted, which is final.
+        """
+        if self.status == "converted":
+            raise invalid(("status", "The lead was converted."))
+        return self._enter(status, since)
+
     def convert(
-        self, account_id: str, account_name: str, contact_id: str, opportunity_id: str, on: date
+        self,
+        account_id: str,
+        account_name: str,
+        contact_id: str,
+        opportunity_id: str,
+        on: date,
+        moment: datetime,
     ) -> Conversion:
         """Become an account, a contact and an opportunity.
 
+        :param on: the business day of ``moment``.
         :raises Problem: 409 when the lead is out of the race.
         """
         if self.status not in OPEN_STATUSES:
             raise conflict(f"A lead that is {self.status} cannot be converted.")
-        change = self._enter("converted", moment_on(on))
+        change = self._enter("converted", moment)
         self.account_id, self.contact_id = account_id, contact_id
         self.opportunity_id, self.converted_on = opportunity_id, on
         return Conversion(change, account_id, account_name, contact_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +23,7 @@ from crm_sales.opportunities.valuation import priced, revalued, valued
 from crm_sales.pipelines import queries as pipelines
 from crm_sales.pipelines.models import Stage
 from crm_sales.products.models import Product
+from crm_sales.references import require_known
 
 WRITE = "sales.opportunities.write"
 
@@ -32,12 +33,14 @@ def open_opportunity(
 ) -> Opportunity:
     """Open a deal, by default today and in the first stage of the default pipeline.
 
-    :raises Problem: 422 for a later stage that requires what the deal does not have.
+    :raises Problem: 422 for what is not there, and for a later stage that requires what the deal
+        does not have.
     """
+    require_known(session, values)
     pipeline = _pipeline_to_open_in(session, values.pop("pipeline", None))
     key = values.pop("stage", None)
     stage = _opening_stage(session, pipeline, key)
-    opportunity = _open(session, {"opened_on": today} | values, stage, today)
+    opportunity = _open(session, {"opened_on": today} | values, stage, today, utc_now())
     if key is not None and stage != pipelines.first_stage(session, "open", pipeline):
         opportunity.require_fields(stage)
     assign(session, opportunity, values.get("owner_id", default_owner(principal)), WRITE)
@@ -48,8 +51,8 @@ def open_opportunity(
 def open_from_lead(session: Session, values: dict[str, Any]) -> Opportunity:
     """Open the deal that a lead becomes, for the lead's owner."""
     stage = pipelines.first_stage(session, "open", _pipeline_to_open_in(session, None))
-    opportunity = _open(session, values, stage, values["opened_on"])
-    opportunity.stage_since = moment_on(values["opened_on"])
+    opened_on = values["opened_on"]
+    opportunity = _open(session, values, stage, opened_on, moment_on(session, opened_on))
     moves.opened(session, opportunity)
     return opportunity
 
@@ -71,11 +74,13 @@ def _opening_stage(session: Session, pipeline: str, key: str | None) -> Stage:
     return stage
 
 
-def _open(session: Session, values: dict[str, Any], stage: Stage, today: date) -> Opportunity:
+def _open(
+    session: Session, values: dict[str, Any], stage: Stage, today: date, since: datetime
+) -> Opportunity:
     values = priced(values, _product(session, values))
     entered_on = values["opened_on"] or today
     book = rate_book(session, [(values["currency"], entered_on)])
-    opportunity = build(session, valued(values, book, entered_on), stage)
+    opportunity = build(session, valued(values, book, entered_on), stage, since)
     events.opportunity_opened(session, opportunity)
     return opportunity
 
@@ -88,15 +93,15 @@ def _product(session: Session, values: dict[str, Any]) -> Product | None:
     return product
 
 
-def build(session: Session, values: dict[str, Any], stage: Stage) -> Opportunity:
-    """A new opportunity in a stage.
+def build(session: Session, values: dict[str, Any], stage: Stage, since: datetime) -> Opportunity:
+    """A new opportunity, in a stage since a moment.
 
     :param values: with its amount, its currency and the amount in the base currency.
     """
     opportunity = Opportunity(**{"id": new_id(), "quantity": 1} | values)
     for name in ("line_items", "competitors"):
         set_committed_value(opportunity, name, [])  # it has none yet, and nobody need ask
-    opportunity.place(stage)
+    opportunity.place(stage, since)
     session.add(opportunity)
     _log(session, opportunity, None)
     return opportunity
@@ -108,7 +113,9 @@ def change(
     """Change the given fields; a new owner brings a new team.
 
     :returns: False when they were so already; then nothing is told.
+    :raises Problem: 422 for what is not there, or cannot be chosen; 403 for an owner out of reach.
     """
+    require_known(session, changes)
     forecast.check_choice(opportunity, changes)
     changes = _revalued(session, opportunity, changes, today)
     with forecast.logged(session, opportunity):
@@ -158,7 +165,8 @@ def win(
         if amount is not None and opportunity.is_open:
             changes = _revalued(session, opportunity, {"amount": amount}, today)
             change_fields(opportunity, changes)
-        _moved(session, opportunity, opportunity.win(stage, on))
+        won = opportunity.win(stage, on, moment_on(session, on))
+        _moved(session, opportunity, won)
 
 
 def lose(
@@ -177,7 +185,9 @@ def lose(
     stage = pipelines.first_stage(session, "lost", opportunity.pipeline)
     reason = lost_reasons.spelling(session, reason)
     with forecast.logged(session, opportunity):
-        _moved(session, opportunity, opportunity.lose(stage, on, reason, competitor_id))
+        moment = moment_on(session, on)
+        lost = opportunity.lose(stage, on, moment, reason, competitor_id)
+        _moved(session, opportunity, lost)
 
 
 def reopen(session: Session, opportunity: Opportunity, stage_key: str | None) -> None:

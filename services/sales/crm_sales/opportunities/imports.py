@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm_chassis import directory
+from crm_chassis import calendar, directory
 from crm_chassis.aggregate import change_fields, default_owner
 from crm_chassis.auth import Principal
 from crm_chassis.database import utc_now
 from crm_chassis.imports import Row, resolve, upsert
 from crm_sales import replicas
 from crm_sales.currencies.queries import RateBook, base_currency, rate_book
-from crm_sales.days import start_of
 from crm_sales.opportunities import commands, events, forecast, moves
 from crm_sales.opportunities.models import Opportunity
 from crm_sales.opportunities.valuation import priced, revalued, valued
@@ -43,14 +42,14 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
     teams = directory.teams_of(session, (row.values.get("owner_id") for row in rows))
     products = _products(session, rows)
     standing = _pipelines_of(session, key, rows)
-    today = utc_now().date()
+    today = calendar.today(session)
     for row in rows:
         row.values.setdefault("pipeline", standing.get(row.values[key], default))
         _check(row, stages)
         if "owner_id" in row.values:
             row.values["team_id"] = teams.get(row.values["owner_id"])
         if "stage_since" in row.values:
-            row.values["stage_since"] = start_of(row.values["stage_since"])
+            row.values["stage_since"] = calendar.start_of(session, row.values["stage_since"])
     book = _rate_book(session, key, rows, products, today)
     owner = {"owner_id": default_owner(principal), "team_id": principal.team_id}
 
@@ -61,9 +60,8 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
         stage = stages[pipeline, values.get("stage") or _first_open(stages, pipeline)]
         rest = priced(rest, products.get(values.get("product_id", "")))
         rest = valued(rest, book, values.get("opened_on") or today)
-        opportunity = commands.build(session, owner | rest, stage)
-        if "stage_since" in values:
-            opportunity.stage_since = values["stage_since"]
+        since = values.get("stage_since", utc_now())
+        opportunity = commands.build(session, owner | rest, stage, since)
         moves.opened(session, opportunity)
         events.opportunity_opened(session, opportunity)
         return opportunity
@@ -166,8 +164,15 @@ def _change(
     moved = place != (opportunity.pipeline, opportunity.stage)
     with forecast.logged(session, opportunity):
         if moved:
-            opportunity.place(stages[place])
+            _place(opportunity, stages[place], values.get("stage_since", utc_now()))
         if not change_fields(opportunity, rest) and not moved:
             return False
     events.opportunity_changed(session, opportunity)
     return True
+
+
+def _place(opportunity: Opportunity, stage: Stage, since: datetime) -> None:
+    """Have a deal stand in another stage; one that ends otherwise, or not, forgets its end."""
+    if stage.type != opportunity.stage_type:
+        opportunity.forget_end()
+    opportunity.place(stage, since)

@@ -14,7 +14,6 @@ from crm_chassis.aggregate import Owned, Versioned
 from crm_chassis.database import Amount, Id, Instant, Key, Money, new_id, utc_now
 from crm_chassis.problems import conflict, invalid
 from crm_sales.currencies.models import Rate
-from crm_sales.days import moment_on
 from crm_sales.pipelines.models import Stage
 from crm_sales.tables import Tables
 
@@ -219,17 +218,21 @@ class Opportunity(Versioned, Owned, Tables):
             raise conflict(f"The opportunity is in {stage.key} already.")
         return self._enter(stage, "stage_changed", utc_now())
 
-    def win(self, stage: Stage, on: date) -> StageChange:
+    def win(self, stage: Stage, on: date, moment: datetime) -> StageChange:
         """Close the deal as won.
 
+        :param on: the business day of ``moment``.
         :raises Problem: 409 when the deal is closed; 422 when it closes before it opened.
         """
         self._close(on)
-        return self._enter(stage, "won", moment_on(on))
+        return self._enter(stage, "won", moment)
 
-    def lose(self, stage: Stage, on: date, reason: str, taken_by: str | None = None) -> StageChange:
+    def lose(
+        self, stage: Stage, on: date, moment: datetime, reason: str, taken_by: str | None = None
+    ) -> StageChange:
         """Close the deal as lost.
 
+        :param on: the business day of ``moment``.
         :param taken_by: the competitor of the deal who won it, if one is known to have.
         :raises Problem: 409 when the deal is closed; 422 when it closes before it opened.
         """
@@ -237,7 +240,7 @@ class Opportunity(Versioned, Owned, Tables):
         self.lost_reason = reason
         for competitor in self.competitors:
             competitor.took_the_deal = competitor.competitor_id == taken_by
-        return self._enter(stage, "lost", moment_on(on))
+        return self._enter(stage, "lost", moment)
 
     def reopen(self, stage: Stage) -> StageChange:
         """Take up a closed deal again, in an open stage.
@@ -248,10 +251,14 @@ class Opportunity(Versioned, Owned, Tables):
             raise conflict("The opportunity is open.")
         if stage.type != "open":
             raise invalid(("stage", "A deal is reopened in an open stage."))
+        self.forget_end()
+        return self._enter(stage, "reopened", utc_now())
+
+    def forget_end(self) -> None:
+        """Have no day on which the deal was closed, and nothing that it was lost for or to."""
         self.closed_on = self.lost_reason = None
         for competitor in self.competitors:
             competitor.took_the_deal = False
-        return self._enter(stage, "reopened", utc_now())
 
     def _require_open(self) -> None:
         if not self.is_open:
@@ -274,7 +281,7 @@ class Opportunity(Versioned, Owned, Tables):
             stage.position,
             max(0, int((moment - self.stage_since).total_seconds())),
         )
-        self.place(stage)
+        self.place(stage, moment)
         return change
 
     def require_fields(self, stage: Stage) -> None:
@@ -292,11 +299,11 @@ class Opportunity(Versioned, Owned, Tables):
             return bool(self.product_id or self.line_items)
         return bool(getattr(self, name))
 
-    def place(self, stage: Stage) -> None:
-        """Be in a stage, without a move from another one being told."""
+    def place(self, stage: Stage, since: datetime) -> None:
+        """Be in a stage since a moment, without a move from another one being told."""
         self.pipeline, self.stage = stage.pipeline, stage.key
         self.stage_order, self.stage_type = stage.position, stage.type
-        self.probability, self.stage_since = stage.probability, utc_now()
+        self.probability, self.stage_since = stage.probability, since
         if stage.type != "open":
             self.forecast_override = None
 

@@ -10,9 +10,9 @@ from typing import Any
 from crm_chassis.problems import invalid
 from crm_sales.currencies.queries import RateBook, value_at, value_in_base
 from crm_sales.opportunities.models import Opportunity
+from crm_sales.pricing import TOO_LARGE
 from crm_sales.products.models import Product
 
-_TOO_LARGE = Decimal(10) ** 14  # what a money column holds is below this
 MOST_UNITS = 10**9
 """What a deal's quantity holds."""
 _OF_LINES = ("amount", "currency", "quantity")
@@ -29,7 +29,7 @@ def priced(values: dict[str, Any], product: Product | None) -> dict[str, Any]:
     if product is None:
         raise invalid(*((name, "Needed without a product.") for name in missing))
     amount = product.list_price * Decimal(values.get("quantity", 1))
-    if "amount" in missing and amount >= _TOO_LARGE:
+    if "amount" in missing and amount >= TOO_LARGE:
         raise invalid(("quantity", "Too large at the product's price."))
     return {"amount": amount, "currency": product.currency} | values
 

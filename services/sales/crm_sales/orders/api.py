@@ -16,9 +16,7 @@ from crm_chassis.fields import MoneyAmount, Reference, changes_of
 from crm_chassis.imports import Importer
 from crm_chassis.imports_api import Export
 from crm_chassis.paging import Listing, Page, at_least, at_most, equals, page_schema
-from crm_chassis.problems import invalid
 from crm_chassis.web import Blueprint, business_day, check_version, reads, versioned, writes
-from crm_sales.opportunities.models import Opportunity
 from crm_sales.orders import commands, queries
 from crm_sales.orders.imports import import_rows
 from crm_sales.orders.models import Order, OrderReturn
@@ -74,16 +72,6 @@ def _visible_orders() -> Select[tuple[Order]]:
     return visible(select(Order), Order, READ)
 
 
-def _require_opportunity(session: Session, values: dict[str, Any]) -> None:
-    """An order is placed for an opportunity only by who may see that."""
-    opportunity_id = values.get("opportunity_id")
-    if opportunity_id is None:
-        return
-    statement = select(Opportunity.id).where(Opportunity.id == opportunity_id)
-    if session.scalar(visible(statement, Opportunity, "sales.opportunities.read")) is None:
-        raise invalid(("opportunity_id", "No such opportunity."))
-
-
 @blueprint.route("/orders")
 class Orders(MethodView):
     @reads(READ)
@@ -98,7 +86,6 @@ class Orders(MethodView):
     @blueprint.response(201, OrderDetail)
     def post(self, values: dict[str, Any], session: Session) -> Any:
         """Place an order."""
-        _require_opportunity(session, values)
         return versioned(session, commands.place(session, current_principal(), values))
 
 

@@ -41,6 +41,7 @@ from crm_sales.receivables import commands as receivables
 from crm_sales.receivables import events as receivable_events
 from crm_sales.receivables import queries as receivable_queries
 from crm_sales.receivables.models import Receivable
+from crm_sales.references import require_known
 
 WRITE = "sales.orders.write"
 
@@ -63,7 +64,7 @@ def place(session: Session, principal: Principal, values: dict[str, Any]) -> Ord
     values = _completed(session, {"placed_on": business_day()} | values)
     order = Order(
         id=new_id(),
-        placed_at=moment_on(values["placed_on"]),
+        placed_at=moment_on(session, values["placed_on"]),
         payment_overdue=False,
         status="placed",
         return_status="none",
@@ -104,15 +105,16 @@ _PLACED = (
 
 
 def _completed(session: Session, values: dict[str, Any]) -> dict[str, Any]:
-    """The values with what the opportunity knows of the customer.
+    """The values with what the opportunity knows of the customer; a quote knows that itself.
 
-    :raises Problem: 422 for an opportunity that is not there, or an order of nobody.
+    :raises Problem: 422 for what is not there, or an order of nobody.
     """
-    opportunity_id = values.get("opportunity_id")
-    if opportunity_id and "quote_id" not in values:  # a quote knows its customer itself
-        opportunity = named(session, opportunity_id)
-        for name in _FROM_OPPORTUNITY:
-            values[name] = values.get(name) or getattr(opportunity, name)
+    if "quote_id" not in values:
+        require_known(session, values)
+        if opportunity_id := values.get("opportunity_id"):
+            opportunity = named(session, opportunity_id)
+            for name in _FROM_OPPORTUNITY:
+                values[name] = values.get(name) or getattr(opportunity, name)
     if not (values.get("account_id") or values.get("contact_id")):
         raise invalid(("account_id", "An order is of an account or a contact."))
     return values
@@ -215,7 +217,9 @@ def change(session: Session, order: Order, changes: dict[str, Any]) -> bool:
     """Change the given fields; a new owner gets what belongs to the order as well.
 
     :returns: False when they were so already; then nothing is told.
+    :raises Problem: 422 for what is not there; 403 for an owner out of reach.
     """
+    require_known(session, changes)
     if "owner_id" in changes and changes["owner_id"] != order.owner_id:
         assign(session, order, changes["owner_id"], WRITE)
         change_fields(order, changes)

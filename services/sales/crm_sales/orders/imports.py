@@ -10,14 +10,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm_chassis import directory
+from crm_chassis import calendar, directory
 from crm_chassis.aggregate import change_fields, default_owner
 from crm_chassis.auth import Principal
 from crm_chassis.database import new_id, utc_now
 from crm_chassis.imports import Row, resolve, upsert
 from crm_chassis.problems import invalid
 from crm_sales import pricing, replicas
-from crm_sales.days import start_of
 from crm_sales.opportunities.models import Opportunity
 from crm_sales.orders import commands, events, queries, timers
 from crm_sales.orders.models import Order, OrderLine
@@ -54,6 +53,7 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
     _resolve(session, rows)
     for row in rows:
         row.values.setdefault("status", "placed")
+        row.values["placed_at"] = calendar.start_of(session, row.values["placed_on"])
         _check(row)
     products = _names_of_products(session, rows)
     known = _known(session, key, rows)
@@ -171,7 +171,7 @@ def _build(values: dict[str, Any], products: dict[str, str]) -> Order:
         return_status="none",
         payment_overdue=False,
         returned_amount=_NOTHING,
-        placed_at=start_of(values["placed_on"]),
+        placed_at=values["placed_at"],
         lines=[OrderLine(id=new_id(), position=1, **of_line)],
         **{name: values.get(name) for name in _HEADER},
         **of_order,
@@ -183,7 +183,7 @@ def _put(order: Order, values: dict[str, Any], products: dict[str, str]) -> bool
     (line,) = order.lines
     of_order, of_line = _said(values, products)
     if order.placed_on != values["placed_on"]:
-        order.placed_at = start_of(values["placed_on"])
+        order.placed_at = values["placed_at"]
     changed = [change_fields(line, of_line), change_fields(order, of_order)]
     return any(changed)
 

@@ -140,7 +140,7 @@ def import_prices(session: Session, _principal: Principal, _key: str, rows: Sequ
     for row in rows:
         values = row.values
         pair = values["price_list_id"], values["product_id"]
-        quantity, unit_price = values["from_quantity"], values["unit_price"]
+        quantity, unit_price = values.get("from_quantity", Decimal(0)), values["unit_price"]
         row.outcome = _put(session, standing[pair], *pair, quantity, unit_price)
         if row.outcome != "unchanged":
             touched.add(pair)

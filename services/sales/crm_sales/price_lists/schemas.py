@@ -69,9 +69,12 @@ class PriceView(PriceBreak):
 
 
 class PriceRow(Schema):
-    """A price as a row of a file has it: list and product by external id or name."""
+    """A price as a row of a file has it: list and product by external id or name.
+
+    Without a quantity it is the price of any.
+    """
 
     price_list = Text(200, required=True)
     product = Text(200, required=True)
-    from_quantity = MoneyAmount(least=Decimal(0), load_default=Decimal(0))
+    from_quantity = MoneyAmount(least=Decimal(0))
     unit_price = MoneyAmount(least=Decimal(0), required=True)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from crm_chassis.aggregate import change_fields
 from crm_chassis.auth import Principal
 from crm_chassis.imports import Row, upsert
+from crm_sales.currencies.queries import base_currency, with_currency
 from crm_sales.products import events
 from crm_sales.products.models import Product
 
@@ -34,5 +35,10 @@ def change(session: Session, product: Product, changes: dict[str, Any]) -> bool:
 
 
 def import_rows(session: Session, _principal: Principal, key: str, rows: Sequence[Row]) -> None:
-    """Upsert products by ``external_id`` or ``name``."""
-    upsert(session, Product, key, rows, create=create, change=change)
+    """Upsert products by ``external_id``."""
+    base = base_currency(session)
+
+    def create_row(session: Session, values: dict[str, Any]) -> Product:
+        return create(session, with_currency(values, base))
+
+    upsert(session, Product, key, rows, create=create_row, change=change)

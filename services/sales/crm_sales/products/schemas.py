@@ -30,6 +30,6 @@ class ProductView(ProductFields):
 
 
 class ProductRow(ProductFields):
-    """A product as a row of a file has it."""
+    """A product as a row of a file has it; a new one without a currency has the base currency."""
 
-    currency = Currency(load_default="USD")
+    currency = Currency()

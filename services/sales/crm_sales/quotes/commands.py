@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm_chassis import calendar
@@ -15,7 +15,7 @@ from crm_chassis.auth import Principal
 from crm_chassis.database import new_id
 from crm_chassis.problems import invalid
 from crm_chassis.scheduler import cancel_timers, set_timers
-from crm_sales import numbers, replicas
+from crm_sales import numbers
 from crm_sales.discounts.queries import Offered, check_discounts
 from crm_sales.opportunities.models import Opportunity
 from crm_sales.opportunities.queries import named
@@ -25,6 +25,7 @@ from crm_sales.products.queries import usual_prices
 from crm_sales.quotes import events
 from crm_sales.quotes.models import Quote, QuoteLine, QuoteNumber
 from crm_sales.quotes.timers import QUOTE_EXPIRY
+from crm_sales.references import require_known
 
 WRITE = "sales.quotes.write"
 _VALID_FOR = timedelta(days=30)
@@ -32,11 +33,11 @@ _VALID_FOR = timedelta(days=30)
 
 def create(session: Session, principal: Principal, values: dict[str, Any], today: date) -> Quote:
     """A draft of the first version under a new number."""
+    require_known(session, values)
     if opportunity_id := values.get("opportunity_id"):
         values = _defaults(named(session, opportunity_id)) | values
     if values.get("currency") is None:
         raise invalid(("currency", "Needed without an opportunity."))
-    _require_customer(session, values)
     quote = Quote(
         id=new_id(),
         number="",
@@ -61,19 +62,6 @@ def create(session: Session, principal: Principal, values: dict[str, Any], today
 def _defaults(opportunity: Opportunity) -> dict[str, Any]:
     names = ("account_id", "contact_id", "currency", "owner_id")
     return {name: getattr(opportunity, name) for name in names}
-
-
-def _require_customer(session: Session, values: Mapping[str, Any]) -> None:
-    """:raises Problem: 422 naming an account or contact that nobody has told of."""
-    tables: dict[str, Table] = {"account_id": replicas.accounts, "contact_id": replicas.contacts}
-    unknown = [
-        (field, f"No such {field.removesuffix('_id')}.")
-        for field, table in tables.items()
-        if (key := values.get(field)) is not None
-        and session.scalar(select(table.c.id).where(table.c.id == key)) is None
-    ]
-    if unknown:
-        raise invalid(*unknown)
 
 
 def _offer(
@@ -129,7 +117,7 @@ def _line(line: Mapping[str, Any], product: Product | None) -> QuoteLine:
 def change(session: Session, principal: Principal, quote: Quote, changes: dict[str, Any]) -> None:
     """Change a draft."""
     quote.require_draft()
-    _require_customer(session, changes)
+    require_known(session, changes)
     lines = changes.pop("lines", None)
     if "owner_id" in changes and changes["owner_id"] != quote.owner_id:
         assign(session, quote, changes["owner_id"], WRITE)
@@ -151,16 +139,18 @@ def accept(session: Session, principal: Principal, quote: Quote, on: date) -> No
     """Have the customer accept: what the quote offers is ordered in the same transaction."""
     quote.accept(on)
     cancel_timers(session, QUOTE_EXPIRY, [quote.id])
-    quote.order_id = orders.place(session, principal, _ordered(quote, on)).id
+    quote.order_id = orders.place(session, principal, _ordered(session, quote, on)).id
     events.quote_told(session, quote, "accepted")
 
 
-def _ordered(quote: Quote, on: date) -> dict[str, Any]:
+def _ordered(session: Session, quote: Quote, on: date) -> dict[str, Any]:
+    campaign = select(Opportunity.campaign_id).where(Opportunity.id == quote.opportunity_id)
     return {
         "account_id": quote.account_id,
         "contact_id": quote.contact_id,
         "opportunity_id": quote.opportunity_id,
         "quote_id": quote.id,
+        "campaign_id": session.scalar(campaign),
         "owner_id": quote.owner_id,
         "currency": quote.currency,
         "placed_on": on,

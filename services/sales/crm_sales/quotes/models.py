@@ -68,7 +68,10 @@ class Quote(Versioned, Owned, Tables):
     superseded_by_id: Mapped[Id | None]
     order_id: Mapped[Id | None]
     lines: Mapped[list[QuoteLine]] = relationship(
-        order_by="QuoteLine.position", cascade="all, delete-orphan", back_populates="quote"
+        order_by="QuoteLine.position",
+        cascade="all, delete-orphan",
+        back_populates="quote",
+        lazy="selectin",  # every event tells of them
     )
 
     def offer(self, lines: Sequence[QuoteLine]) -> None:

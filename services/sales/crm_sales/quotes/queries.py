@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import Table, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from crm_chassis import directory
 from crm_chassis.auth import visible
@@ -23,7 +23,6 @@ def one(session: Session, quote_id: object, permission: str, *, lock: bool = Fal
     :raises Problem: 404, whether it is not there or not visible.
     """
     statement = visible(select(Quote).where(Quote.id == str(quote_id)), Quote, permission)
-    statement = statement.options(selectinload(Quote.lines))
     found = session.scalars(statement.with_for_update() if lock else statement).one_or_none()
     if found is None:
         raise not_found("quote")

@@ -7,6 +7,7 @@ from decimal import Decimal
 from marshmallow import Schema, fields, validate
 
 from crm_chassis.fields import Currency, Instant, MoneyAmount, Reference, Text
+from crm_sales.fields import Percent, Quantity
 from crm_sales.quotes.models import STATUSES
 
 _MOST_LINES = 500
@@ -19,10 +20,10 @@ class QuoteLineFields(Schema):
 
     product_id = Reference(allow_none=True)
     product_name = Text(200)
-    quantity = MoneyAmount(least=_NOTHING, load_default=Decimal(1))
+    quantity = Quantity(load_default=Decimal(1))
     unit_price = MoneyAmount(least=_NOTHING)
-    discount_percent = MoneyAmount(least=_NOTHING, load_default=_NOTHING)
-    tax_rate = MoneyAmount(least=_NOTHING, load_default=_NOTHING)
+    discount_percent = Percent(load_default=_NOTHING)
+    tax_rate = Percent(load_default=_NOTHING)
 
 
 class QuoteLineView(QuoteLineFields):

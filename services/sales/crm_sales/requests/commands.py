@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm_chassis import directory
@@ -76,8 +75,7 @@ def _check(session: Session, values: dict[str, Any], request: CustomerRequest) -
 
 
 def _require_user(session: Session, field: str, user_id: str) -> None:
-    users = directory.users.c
-    if session.scalar(select(users.id).where(users.id == user_id, users.active)) is None:
+    if user_id not in directory.active_users(session, [user_id]):
         raise invalid((field, "No such user."))
 
 

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from crm_chassis import directory
 from crm_chassis.aggregate import change_fields, default_owner
 from crm_chassis.auth import Principal
+from crm_chassis.calendar import start_of
 from crm_chassis.database import new_id
 from crm_chassis.imports import Row, resolve, upsert
 from crm_sales import replicas
-from crm_sales.days import start_of
 from crm_sales.products.models import Product
 from crm_sales.requests import commands, events
 from crm_sales.requests.models import CLOSED, CustomerRequest, StatusChange
@@ -49,7 +49,7 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
 
     def create(session: Session, values: dict[str, Any]) -> CustomerRequest:
         owner = {"owner_id": default_owner(principal), "team_id": principal.team_id}
-        request = CustomerRequest(**{"id": new_id()} | owner | values | _moments(values))
+        request = CustomerRequest(**{"id": new_id()} | owner | values | _moments(session, values))
         session.add(request)
         created.append(request)
         return request
@@ -89,21 +89,21 @@ def _check(row: Row) -> None:
         row.refuse("currency", "An amount and its currency go together.")
 
 
-def _moments(values: dict[str, Any]) -> dict[str, datetime | None]:
+def _moments(session: Session, values: dict[str, Any]) -> dict[str, datetime | None]:
     """The moments that stand for the days of a row."""
 
     def at(day: date | None) -> datetime | None:
-        return None if day is None else start_of(day)
+        return None if day is None else start_of(session, day)
 
     delivered_on, closed_on = values.get("delivered_on"), values.get("closed_on")
     since = closed_on or delivered_on or values["opened_on"]
     if values["status"] == "in_development":
         since = values["started_on"]
     return {
-        "opened_at": start_of(values["opened_on"]),
+        "opened_at": start_of(session, values["opened_on"]),
         "delivered_at": at(delivered_on),
         "closed_at": at(closed_on),
-        "status_since": start_of(since),
+        "status_since": start_of(session, since),
     }
 
 
@@ -111,7 +111,7 @@ def _change(session: Session, request: CustomerRequest, values: dict[str, Any]) 
     """Have a request that is there stand as the row says; a day that it leaves out is none."""
     days = {name: values.get(name) for name in _ONLY_OF}
     from_status, since = request.status, request.status_since
-    moments = _moments(values) if _redated(request, values | days) else {}
+    moments = _moments(session, values) if _redated(request, values | days) else {}
     if not change_fields(request, values | days | moments):
         return False
     if request.status == from_status:

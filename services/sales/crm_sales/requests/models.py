@@ -110,9 +110,9 @@ class CustomerRequest(Versioned, Owned, Tables):
         """
         if to_status not in MOVES[self.status]:
             raise conflict(f"A request that is {self.status} cannot become {to_status}.")
-        field, why = _NEEDED.get(to_status, ("status", ""))
-        if getattr(self, field) is None:
-            raise invalid((field, why))
+        needed = _NEEDED.get(to_status)
+        if needed and getattr(self, needed[0]) is None:
+            raise invalid(needed)
         if to_status == "declined" and reason is None:
             raise invalid(("reason", "Say why it is declined."))
         self.declined_reason = reason if to_status == "declined" else None

@@ -145,11 +145,8 @@ def ask(
     owner_id = values.get("owner_id", deal.owner_id)
     if owner_id is None:
         raise invalid(("owner_id", "The deal has no owner: say who is to answer."))
-    users = directory.users.c
-    owner = session.execute(
-        select(users.id, users.team_id).where(users.id == owner_id, users.active)
-    ).one_or_none()
-    if owner is None:
+    teams = directory.active_users(session, [owner_id])
+    if owner_id not in teams:
         raise invalid(("owner_id", "No such user."))
     question = ReviewQuestion(
         id=new_id(),
@@ -158,8 +155,8 @@ def ask(
         opportunity_id=deal.opportunity_id,
         text=values["text"],
         asked_by=principal.id,
-        owner_id=owner.id,
-        team_id=owner.team_id,
+        owner_id=owner_id,
+        team_id=teams[owner_id],
         due_on=values.get("due_on"),
         status="open",
     )

@@ -13,14 +13,13 @@ from crm_chassis.aggregate import change_fields
 from crm_chassis.auth import Principal, forbidden
 from crm_chassis.imports import Row, upsert
 from crm_chassis.problems import invalid
+from crm_sales.currencies.queries import base_currency, with_currency
 from crm_sales.targets import events, queries
 from crm_sales.targets.models import Target
 
 WRITE = "sales.targets.write"
 
 _KEPT = ("scope", "measure")
-_USUAL = {"measure": "sales", "currency": "USD"}
-"""What a row of a file means that does not say it."""
 
 
 def put(session: Session, principal: Principal, values: dict[str, Any]) -> Target:
@@ -50,7 +49,7 @@ def put(session: Session, principal: Principal, values: dict[str, Any]) -> Targe
 
 def create(session: Session, values: dict[str, Any]) -> Target:
     """Set a target that was not set before."""
-    target = Target(**_USUAL | values)
+    target = Target(**values)
     session.add(target)
     events.target_set(session, target)
     return target
@@ -73,7 +72,10 @@ def change(session: Session, target: Target, changes: dict[str, Any]) -> bool:
 
 
 def import_rows(session: Session, _principal: Principal, key: str, rows: Sequence[Row]) -> None:
-    """Upsert targets; ``member`` names a team or a user after the row's scope."""
+    """Upsert targets; ``member`` names a team or a user after the row's scope.
+
+    A new one is of sales, and in the base currency, unless its row says otherwise.
+    """
     for scope, table in (("team", directory.teams), ("person", directory.users)):
         in_scope = [row for row in rows if row.values["scope"] == scope]
         known = directory.find(session, table, (row.values["member"] for row in in_scope))
@@ -83,4 +85,9 @@ def import_rows(session: Session, _principal: Principal, key: str, rows: Sequenc
                 row.refuse("member", f"No {scope} has this external id or name.")
             else:
                 row.values["member_id"] = member
-    upsert(session, Target, key, rows, create=create, change=change)
+    base = base_currency(session)
+
+    def create_row(session: Session, values: dict[str, Any]) -> Target:
+        return create(session, {"measure": "sales"} | with_currency(values, base))
+
+    upsert(session, Target, key, rows, create=create_row, change=change)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time
 from itertools import combinations
 from typing import Any
 
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 from crm_chassis import directory
 from crm_chassis.aggregate import change_fields
 from crm_chassis.auth import Principal
+from crm_chassis.calendar import start_of
 from crm_chassis.imports import Row, resolve, upsert
 from crm_service_desk import events, replicas
 from crm_service_desk.tickets import commands
@@ -33,7 +33,7 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
     opened: list[Ticket] = []
 
     def create(session: Session, values: dict[str, Any]) -> Ticket:
-        values = {"team_id": principal.team_id} | values | _dates(values)
+        values = {"team_id": principal.team_id} | values | _dates(session, values)
         opened.append(commands.build(session, values))
         return opened[-1]
 
@@ -58,7 +58,7 @@ def _check(row: Row) -> None:
 
 
 def _change(session: Session, ticket: Ticket, values: dict[str, Any]) -> bool:
-    status, rest = values["status"], values | _dates(values, ticket)
+    status, rest = values["status"], values | _dates(session, values, ticket)
     del rest["status"]
     different = change_fields(ticket, rest)
     if status != ticket.status:
@@ -69,20 +69,22 @@ def _change(session: Session, ticket: Ticket, values: dict[str, Any]) -> bool:
     return different
 
 
-def _dates(values: dict[str, Any], ticket: Ticket | None = None) -> dict[str, Any]:
+def _dates(
+    session: Session, values: dict[str, Any], ticket: Ticket | None = None
+) -> dict[str, Any]:
     """A row's days and the moments that go with them.
 
     Of a day that the ticket has already its moment is kept; any other is told as its first one, as
     the file knows no better.
     """
     opened_on, resolved_on = values["opened_on"], values.get("resolved_on")
-    opened_at, resolved_at = _start_of(opened_on), None
+    opened_at, resolved_at = start_of(session, opened_on), None
     if ticket is not None and ticket.opened_on == opened_on:
         opened_at = ticket.opened_at
     if ticket is not None and ticket.resolved_on == resolved_on:
         resolved_at = ticket.resolved_at
     elif resolved_on is not None:
-        resolved_at = max(opened_at, _start_of(resolved_on))
+        resolved_at = max(opened_at, start_of(session, resolved_on))
     return {
         "opened_on": opened_on,
         "opened_at": opened_at,
@@ -90,7 +92,3 @@ def _dates(values: dict[str, Any], ticket: Ticket | None = None) -> dict[str, An
         "resolved_at": resolved_at,
         "closed_on": values.get("closed_on"),
     }
-
-
-def _start_of(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)

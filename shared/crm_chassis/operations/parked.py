@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import Session
 
 from crm_chassis import inbox
-from crm_chassis.administration import record_act
 from crm_chassis.database import Database
+from crm_chassis.operations.administration import record_act
 from crm_chassis.problems import Problem, conflict, not_found
 from crm_chassis.processor import TRANSIENT, Processor
 

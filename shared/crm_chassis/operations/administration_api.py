@@ -9,8 +9,8 @@ from flask.views import MethodView
 from marshmallow import Schema, fields
 from sqlalchemy.orm import Session
 
-from crm_chassis.administration import LONGEST_ACTOR, LONGEST_SUBJECT, list_acts
 from crm_chassis.fields import Instant, Text
+from crm_chassis.operations.administration import LONGEST_ACTOR, LONGEST_SUBJECT, list_acts
 from crm_chassis.paging import PageQuery, page_of, page_schema
 from crm_chassis.web import Blueprint, reads
 

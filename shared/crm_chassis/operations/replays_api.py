@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from crm_chassis.auth import current_principal
 from crm_chassis.database import utc_now
 from crm_chassis.fields import Instant, Text
+from crm_chassis.operations.replay import CannotReplay, Selection, types_for
+from crm_chassis.operations.replay_jobs import STATES, ask_for, cancel, event_replays
 from crm_chassis.paging import PageQuery, page_of, page_schema
 from crm_chassis.problems import conflict, invalid, not_found
-from crm_chassis.replay import CannotReplay, Selection, types_for
-from crm_chassis.replay_jobs import STATES, ask_for, cancel, event_replays
 from crm_chassis.web import Blueprint, current_service, reads, writes
 
 MOST_PER_SECOND = 100_000

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from crm_chassis import inbox
-from crm_chassis.administration import record_act
 from crm_chassis.database import Database, utc_now
+from crm_chassis.operations.administration import record_act
 
 _BATCH = 1000
 

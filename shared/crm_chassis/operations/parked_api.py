@@ -10,8 +10,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from crm_chassis.auth import current_principal, require
 from crm_chassis.fields import Instant, Reference, Text
-from crm_chassis.paging import PageQuery, page_of, page_schema
-from crm_chassis.parked import (
+from crm_chassis.operations.parked import (
     PARKED,
     STATES,
     Selection,
@@ -23,6 +22,7 @@ from crm_chassis.parked import (
     redrive,
     settle_some,
 )
+from crm_chassis.paging import PageQuery, page_of, page_schema
 from crm_chassis.web import Blueprint, current_service
 
 _MOST_AT_ONCE = 500

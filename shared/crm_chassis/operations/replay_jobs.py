@@ -21,7 +21,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from crm_chassis.administration import record_act
 from crm_chassis.broker import Broker
 from crm_chassis.database import (
     Database,
@@ -32,8 +31,9 @@ from crm_chassis.database import (
     rows_changed,
     utc_now,
 )
+from crm_chassis.operations.administration import record_act
+from crm_chassis.operations.replay import Cursor, Replay, Selection, count
 from crm_chassis.processor import TRANSIENT
-from crm_chassis.replay import Cursor, Replay, Selection, count
 from crm_chassis.worker import Loop, polling
 
 log = structlog.get_logger(__name__)

@@ -15,13 +15,13 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from crm_chassis import outbox
-from crm_chassis.administration import administrative_acts, record_act
 from crm_chassis.database import Database, rows_changed, utc_now
 from crm_chassis.idempotency import idempotency_keys
 from crm_chassis.imports.jobs import forget_jobs
 from crm_chassis.inbox import inbox, parked_events
+from crm_chassis.operations.administration import administrative_acts, record_act
+from crm_chassis.operations.replay_jobs import WAITING, event_replays
 from crm_chassis.outbox import event_log
-from crm_chassis.replay_jobs import WAITING, event_replays
 from crm_chassis.settings import Settings
 
 log = structlog.get_logger(__name__)

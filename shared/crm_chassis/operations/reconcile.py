@@ -3,8 +3,8 @@
 Events that it published after that moment, and does not know any more, are *orphans*. The others
 say which events of it they have seen (:func:`seen`); those that are not in its log are
 orphans. A :class:`Reconciliation` tells the others that they are void, and tells them anew what is
-true of the aggregates that they were about. At the others :mod:`crm_chassis.voiding` makes undone
-what only orphans did.
+true of the aggregates that they were about. At the others :mod:`crm_chassis.operations.voiding`
+makes undone what only orphans did.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from crm_chassis.administration import record_act
 from crm_chassis.database import Database, new_id
 from crm_chassis.events import Event, decode, noun_of
 from crm_chassis.inbox import inbox
 from crm_chassis.numbering import Numbering, skip
+from crm_chassis.operations.administration import record_act
 from crm_chassis.outbox import event_log, record
 
 _PIECE = 500

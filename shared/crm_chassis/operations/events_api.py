@@ -9,9 +9,9 @@ from flask.views import MethodView
 from marshmallow import Schema, ValidationError, fields, validates_schema
 from sqlalchemy.orm import Session
 
-from crm_chassis import event_trace
 from crm_chassis.auth import forbidden, require
 from crm_chassis.fields import Instant, Text
+from crm_chassis.operations import event_trace
 from crm_chassis.outbox import event_log
 from crm_chassis.paging import PageQuery, page_of, page_schema
 from crm_chassis.web import Blueprint, current_service, reads
