@@ -6,14 +6,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-tools=${TOOLS:?the folder of checkov, hadolint and kubernetes-validate}
+tools=${TOOLS:?the folder of checkov, hadolint, kubectl and kubernetes-validate}
+PATH=$(realpath "$tools"):$PATH
 overlays=(laptop production)
 versions=(1.35 1.36 1.37) # of Kubernetes, the last three
 # Their resources are defined in the cluster; no schema of Kubernetes has them.
 operators='(rabbitmq\.com|postgresql\.cnpg\.io|barmancloud\.cnpg\.io|keda\.sh|external-secrets\.io'
 operators+='|monitoring\.coreos\.com|gateway\.networking\.k8s\.io)'
 
-command -v kubectl >/dev/null || { echo "kubectl is not installed" >&2; exit 1; }
 rendered=$(mktemp -d)
 trap 'rm -rf "$rendered"' EXIT
 

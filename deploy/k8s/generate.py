@@ -115,6 +115,7 @@ def _right(kind: str, name: str, declared: Manifest, *rights: str) -> Manifest:
 
 def account_manifests() -> Iterator[Manifest]:
     """The credentials of the accounts, from each service's entry in the vault."""
+    watched = {"rabbitmq.com/topology-operator": "true"}  # the operator reads no other secret
     for account in map(_account, topology.services(catalogue())):
         data = {"username": "{{ .broker_username }}", "password": "{{ .broker_password }}"}
         yield {
@@ -126,7 +127,12 @@ def account_manifests() -> Iterator[Manifest]:
                 "secretStoreRef": {"kind": "ClusterSecretStore", "name": "crm"},
                 "target": {
                     "name": _credentials(account),
-                    "template": {"engineVersion": "v2", "mergePolicy": "Replace", "data": data},
+                    "template": {
+                        "engineVersion": "v2",
+                        "mergePolicy": "Replace",
+                        "metadata": {"labels": watched},
+                        "data": data,
+                    },
                 },
                 "dataFrom": [{"extract": {"key": account}}],
             },

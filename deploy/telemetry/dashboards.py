@@ -149,7 +149,8 @@ OVERVIEW = Dashboard(
                     "{{instance}}": f'crm_requests_in_progress{{{_SERVICE},component="api"}} '
                     "/ crm_web_threads"
                 },
-                limit=0.9,
+                "The scrape has one of them: of 8 it finds 7 busy at most, of 4 it finds 3.",
+                limit=0.75,
             ),
             Panel(
                 "Processor time",
@@ -475,9 +476,10 @@ WORK = Dashboard(
                 "percentunit",
                 {
                     "{{job}} {{component}} {{instance}}": "crm_database_connections_in_use"
-                    f"{{{_SERVICE}}} / crm_database_pool_size"
+                    f"{{{_SERVICE}}} / (crm_database_pool_size + 5)"
                 },
-                limit=1,
+                "Of those that it may open: those it keeps, and 5 more.",
+                limit=0.8,
             ),
             Panel(
                 "Database reached",

@@ -27,6 +27,14 @@ DEFAULT = re.compile(r"\$\{\w+:-(.*)\}")
 DOCUMENTED = "first-sign-in"  # in the README, for the administrator of a trial
 
 
+README = (ROOT / "deploy" / "compose" / "README.md").read_text("utf-8")
+
+
+def section(title: str) -> str:
+    """What the README says under a heading."""
+    return README.partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
 def mebibytes(limit: str) -> int:
     assert limit.endswith("m"), limit
     return int(limit.removesuffix("m"))
@@ -182,3 +190,52 @@ def test_prometheus_asks_containers_that_there_are() -> None:
     processes = {f"{name}-{role}" for name in MODULES for role in ("api", "worker")}
     assert processes <= hosts <= SERVICES.keys()
     assert all(networks(host) & networks("prometheus") for host in hosts)
+
+
+def test_an_upgrade_builds_the_image_that_the_brokers_definitions_come_from() -> None:
+    """It is one service's image, and RabbitMQ reads what it wrote only when it starts."""
+    told = section("Upgrade")
+    image = re.match(r"crm/([a-z-]+):", SERVICES["rabbitmq-definitions"]["image"])
+    assert image
+    (built,) = re.findall(r'make images SERVICES="([^"]+)"', told)
+    assert image[1] in built.split()
+    output = next(
+        word.partition("=")[2]
+        for word in SERVICES["rabbitmq-definitions"]["command"]
+        if word.startswith("--output=")
+    )
+    (mount,) = (each for each in SERVICES["rabbitmq"]["volumes"] if "definitions:" in each)
+    loaded = f"{mount.split(':')[1]}/{Path(output).name}"
+    lines = told.splitlines()
+    again = lines.index("docker compose up --force-recreate rabbitmq-definitions")
+    taken_in = lines.index(f"docker compose exec rabbitmq rabbitmqctl import_definitions {loaded}")
+    started = next(number for number, line in enumerate(lines) if "up --detach" in line)
+    assert again < taken_in < started, "what publishes a new event starts last"
+
+
+def test_the_back_up_is_typed_for_what_is_in_the_file() -> None:
+    told = section("Back-up")
+    commands = re.findall(r"^docker run .*?^ +postgres:\S+ .*?$", told, re.M | re.S)
+    assert len(commands) == 2
+    for command in commands:
+        assert re.findall(r"--network crm_(\S+)", command) == ["sales"]
+        assert "sales" in networks("postgres")
+        assert f" {SERVICES['postgres']['image']} " in command
+        volumes = set(re.findall(r"--volume crm_([a-z-]+):", command))
+        assert volumes == {each.partition(":")[0] for each in SERVICES["sales-api"]["volumes"]}
+        assert volumes <= FILE["volumes"].keys()
+        (url,) = re.findall(r"DATABASE_URL=postgresql://(\S+)", command)
+        set_url = SERVICES["sales-api"]["environment"]["DATABASE_URL"]
+        assert url == re.sub(r"\$\{\w+:-(.*?)\}", r"\1", set_url).partition("://")[2]
+        for script in re.findall(r"/operations/(\S+\.sh)", command):
+            assert (ROOT / "deploy" / "operations" / script).exists()
+
+
+def test_the_sealing_key_is_kept_apart_from_the_back_ups() -> None:
+    """Whoever has both can sign tokens; the pages agree on it."""
+    pages = (README, (ROOT / "docs" / "security.md").read_text("utf-8"))
+    for page in pages:
+        said = " ".join(page.split())
+        assert "as safely" in said
+        assert "but apart from" in said
+        assert "SEALING_KEY` beside" not in said

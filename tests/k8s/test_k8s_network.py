@@ -55,6 +55,8 @@ PORTS = {
     "worker": (8001,),
     "migrate": (),
     "database": (5432, 8000, 9187),
+    "database-job": (),
+    "certificate-solver": (8089,),
     "broker": (4369, 5672, 15672, 15692, 25672),
 }
 
@@ -68,6 +70,8 @@ def selects(selector: Policy, labels: Mapping[str, str]) -> bool:
 
 
 def _holds(expression: Policy, labels: Mapping[str, str]) -> bool:
+    if expression["operator"] == "Exists":
+        return expression["key"] in labels
     assert expression["operator"] == "In"
     return labels.get(expression["key"]) in expression["values"]
 
@@ -162,19 +166,24 @@ def the_picture() -> Iterator[Line]:
 def what_production_adds() -> Iterator[Line]:
     """The way in, operators, metrics, traces, buckets."""
     yield "ingress", "gateway api", 8000
+    yield "ingress", "gateway certificate-solver", 8089
+    yield "gateway certificate-solver", "names", 53
     for name in ALL:
-        database = f"{name} database"
+        database, job = f"{name} database", f"{name} database-job"
         for part in ("api", "worker", "migrate"):
             yield f"{name} {part}", "collector", 4318
         yield "prometheus", f"{name} api", 8000
         yield "prometheus", f"{name} worker", 8001
         yield "prometheus", database, 9187
+        yield job, "names", 53
         for port in (5432, 8000):
             yield database, database, port
+            yield job, database, port  # a new instance copies from the first
             yield "cnpg", database, port
-        yield database, "kubernetes", 443
-        yield database, "kubernetes", 6443
-        yield database, "internet", 443  # the bucket of its backups
+        for part in (database, job):
+            yield part, "kubernetes", 443
+            yield part, "kubernetes", 6443
+            yield part, "internet", 443  # the bucket of its backups
     for name in ("customer", "sales"):
         for part in ("api", "worker"):
             yield f"{name} {part}", "internet", 443  # the bucket of its attachments

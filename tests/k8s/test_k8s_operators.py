@@ -73,6 +73,16 @@ def test_what_the_broker_gets_refers_to_what_is_there(production):
                 assert given == {"username", "password"}
 
 
+def test_the_topology_operator_may_read_the_accounts_secrets(production):
+    """Its webhook refuses a User whose secret lacks the label, and a new password is not seen."""
+    users = production.of_kind("User")
+    assert users
+    for user in users:
+        name = user["spec"]["importCredentialsSecret"]["name"]
+        made = production.find("ExternalSecret", "crm-broker", name)["spec"]["target"]["template"]
+        assert made["metadata"]["labels"] == {"rabbitmq.com/topology-operator": "true"}
+
+
 def test_no_two_objects_share_a_name(anything):
     names = Counter(
         (
@@ -115,6 +125,42 @@ def test_a_database_outlives_one_of_its_instances_and_is_archived(production, se
     assert nightly["spec"]["pluginConfiguration"]["name"] == archive["name"]
 
 
+def test_a_lock_of_a_lost_node_is_free_within_half_a_minute(production, service):
+    """The relay's standby waits for it; the operating system would wait for two hours."""
+    cluster = production.find("Cluster", f"crm-{service}", "database")
+    given = cluster["spec"]["postgresql"]["parameters"]
+    idle, interval, count = (
+        int(given[f"tcp_keepalives_{name}"]) for name in ("idle", "interval", "count")
+    )
+    assert 0 < idle + interval * count <= 30
+
+
+def test_everything_that_names_a_restored_database_names_the_new_one(restored, production):
+    (cluster,) = restored.of_kind("Cluster")
+    name = cluster["metadata"]["name"]
+    lost = production.find("Cluster", "crm-sales", "database")["metadata"]["name"]
+    assert name != lost, "what may still be needed is not replaced"
+    recovery = cluster["spec"]["bootstrap"]["recovery"]
+    assert list(cluster["spec"]["bootstrap"]) == ["recovery"]
+    assert str(recovery["recoveryTarget"]["targetTime"]).startswith("2026-11-22 01:00:00")
+    (source,) = cluster["spec"]["externalClusters"]
+    assert source["name"] == recovery["source"]
+    read = source["plugin"]["parameters"]
+    assert restored.find("ObjectStore", "crm-sales", read["barmanObjectName"])
+    assert read["serverName"] == lost
+    (archive,) = cluster["spec"]["plugins"]
+    assert "serverName" not in archive["parameters"], "it writes under its own name"
+    (nightly,) = restored.of_kind("ScheduledBackup")
+    assert nightly["spec"]["cluster"]["name"] == name
+    assert nightly["metadata"]["name"] != "nightly", "the Cluster of a schedule cannot be changed"
+    given, before = (
+        each.find("ExternalSecret", "crm-sales", "service")["spec"]["target"]["template"]["data"]
+        for each in (restored, production)
+    )
+    address = before["DATABASE_URL"].replace("@database-rw:", f"@{name}-rw:")
+    assert given == {**before, "DATABASE_URL": address}
+
+
 def test_the_way_in_ends_in_tls_and_leads_to_the_gateway_alone(production):
     (entrance,) = production.of_kind("Gateway")
     listeners = {listener["name"]: listener for listener in entrance["spec"]["listeners"]}
@@ -126,6 +172,9 @@ def test_the_way_in_ends_in_tls_and_leads_to_the_gateway_alone(production):
         (parent,) = route["spec"]["parentRefs"]
         assert parent["sectionName"] in listeners
         for rule in route["spec"]["rules"]:
+            if rule.get("backendRefs"):
+                paths = [match["path"] for match in rule["matches"]]
+                assert paths == [{"type": "PathPrefix", "value": "/api/"}], "no probes, no metrics"
             redirected = [each["requestRedirect"]["scheme"] for each in rule.get("filters", [])]
             assert redirected == ([] if parent["sectionName"] == "https" else ["https"])
             backends += [(namespace, each["name"]) for each in rule.get("backendRefs", [])]
@@ -156,6 +205,7 @@ def test_every_component_is_part_of_an_overlay():
         read = yaml.safe_load((folder / "kustomization.yaml").read_text())
         named = [*read.get("resources", []), *read.get("components", [])]
         waiting += [path for name in named if (path := (folder / name).resolve()).is_dir()]
+    used.add(FOLDER / "components/postgresql-restored")  # only after a loss; the fixture has it
     assert {path.parent for path in FOLDER.rglob("kustomization.yaml")} <= used
 
 

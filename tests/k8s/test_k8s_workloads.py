@@ -117,6 +117,30 @@ def test_nothing_starts_before_its_schema_is_there(anything):
         assert job["metadata"]["name"] == f"migrate-{tag}"
 
 
+def test_a_changed_setting_replaces_the_pods_and_leaves_the_job_as_it_is(production):
+    """What a Job runs cannot be changed: an apply that tried would fail."""
+    for kind, pattern in (("Deployment", r"settings-[a-z0-9]{10}"), ("Job", r"migrate-settings")):
+        for item in production.of_kind(kind):
+            for container in _in_order(item["spec"]["template"]["spec"]):
+                (name,) = (
+                    source["configMapRef"]["name"]
+                    for source in container["envFrom"]
+                    if "configMapRef" in source
+                )
+                assert re.fullmatch(pattern, name)
+                assert production.find("ConfigMap", item["metadata"]["namespace"], name)
+
+
+def test_the_api_gets_more_pods_when_a_core_is_nearly_used_and_not_before(production):
+    """One process of Python uses one core, whatever it requests of the scheduler."""
+    for scaler in production.of_kind("HorizontalPodAutoscaler"):
+        (metric,) = scaler["spec"]["metrics"]
+        assert metric["resource"]["name"] == "cpu"
+        target = metric["resource"]["target"]
+        assert target["type"] == "AverageValue"
+        assert 0.5 <= bytes_of(target["averageValue"]) <= 0.9
+
+
 def _in_order(spec: Manifest) -> list[Manifest]:
     return [*spec.get("initContainers", []), *spec["containers"]]
 
@@ -268,7 +292,7 @@ def test_metrics_are_fetched_of_every_pod_at_a_port_it_has(production):
             if pods.namespace == monitor["metadata"]["namespace"] and _takes(monitor, pods.labels):
                 assert ports & pods.ports
                 fetched.add(pods.name)
-    assert fetched == {pods.name for pods in production.pods if pods.owner != "migrate"}
+    assert fetched == {pods.name for pods in production.pods if pods.lasting}
 
 
 def _takes(monitor: Manifest, labels: dict[str, str]) -> bool:

@@ -11,12 +11,17 @@ from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy.pool import QueuePool
+
+from crm_chassis.database import make_engine
 
 ROOT = Path(__file__).parents[2]
 TELEMETRY = ROOT / "deploy" / "telemetry"
 RULES = TELEMETRY / "prometheus" / "rules"
 RUNBOOKS = ROOT / "docs" / "runbooks"
 UNIT_TESTS = Path(__file__).parent / "alerts.yml"
+TARGETS_TESTS = Path(__file__).parent / "absent.yml"
+SERVICES = ("customer", "sales", "marketing", "service-desk", "reporting", "gateway")
 SEVERITIES = {"critical", "warning"}
 _SECTIONS = ["What users see", "Look", "Do", "Wake"]
 
@@ -54,6 +59,24 @@ def test_the_configuration_is_valid(promtool: str) -> None:
 
 def test_alerts_fire_when_they_should_and_only_then(promtool: str) -> None:
     run(promtool, "test", "rules", UNIT_TESTS)
+
+
+def test_a_process_that_prometheus_does_not_know_is_missed(promtool: str) -> None:
+    run(promtool, "test", "rules", TARGETS_TESTS)
+
+
+def test_every_process_is_one_that_is_missed() -> None:
+    (rule,) = yaml.safe_load((RULES / "targets.yml").read_text())["groups"][0]["rules"]
+    pairs = re.findall(r'absent\(up\{job="crm-([a-z-]+)",component="(\w+)"\}\)', rule["expr"])
+    assert sorted(pairs) == sorted((name, part) for name in SERVICES for part in ("api", "worker"))
+
+
+def test_the_alert_knows_how_many_connections_a_pool_opens() -> None:
+    (rule,) = (each for each in alerts() if each["alert"] == "DatabasePoolExhausted")
+    pool = make_engine("postgresql+psycopg://nobody@127.0.0.1:1/none", 8).pool
+    assert isinstance(pool, QueuePool)
+    assert pool.size() == 8
+    assert f"crm_database_pool_size + {pool._max_overflow}" in rule["expr"]
 
 
 def test_every_alert_is_tried() -> None:
@@ -105,5 +128,4 @@ def test_a_process_is_scraped_under_its_service_and_component() -> None:
                     match = pattern.fullmatch(address)
                     assert match, address
                     scraped.add((f"crm-{match[1]}", target["labels"]["component"]))
-    services = ("customer", "sales", "marketing", "service-desk", "reporting", "gateway")
-    assert scraped == {(f"crm-{name}", part) for name in services for part in ("api", "worker")}
+    assert scraped == {(f"crm-{name}", part) for name in SERVICES for part in ("api", "worker")}
