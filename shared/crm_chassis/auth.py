@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, cast
 
 from flask import g, request
-from sqlalchemy import Boolean, ColumnElement, Select, or_, true
+from sqlalchemy import Boolean, ColumnElement, FromClause, Select, or_, true
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -134,9 +134,11 @@ def rows_in_scope(
     permission: str,
     owner: InstrumentedAttribute[Any],
     team: InstrumentedAttribute[Any],
+    teams: FromClause = directory.teams,
 ) -> ColumnElement[bool]:
     """The condition on owned rows that a principal may reach with a permission.
 
+    :param teams: where the teams are, if not in the replica.
     :raises Problem: 403 when the permission is not granted at all.
     """
     scope = principal.scope_of(permission)
@@ -149,8 +151,8 @@ def rows_in_scope(
         return own
     if scope == "team":
         return or_(own, team == principal.team_id)
-    teams = directory.subtree(principal.team_id).scalar_subquery()
-    return or_(own, _AmongTeams(team.expression, teams))
+    below = directory.subtree(principal.team_id, teams).scalar_subquery()
+    return or_(own, _AmongTeams(team.expression, below))
 
 
 def visible(statement: Select[T], model: Any, permission: str) -> Select[T]:

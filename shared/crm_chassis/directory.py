@@ -81,13 +81,16 @@ SUBSCRIPTIONS = {
 
 
 @lru_cache(maxsize=1000)
-def subtree(team_id: str) -> Select[tuple[str]]:
+def subtree(team_id: str, table: FromClause = teams) -> Select[tuple[str]]:
     """The ids of a team and of every team below it, as a subquery.
 
     It is the same one for the same team: a statement that has it several times has it once.
+
+    :param table: where the teams are, if not in the replica.
     """
-    tree = select(teams.c.id).where(teams.c.id == team_id).cte("subtree", recursive=True)
-    tree = tree.union(select(teams.c.id).join(tree, teams.c.parent_id == tree.c.id))
+    columns = table.c
+    tree = select(columns.id).where(columns.id == team_id).cte("subtree", recursive=True)
+    tree = tree.union(select(columns.id).join(tree, columns.parent_id == tree.c.id))
     return select(tree.c.id)
 
 

@@ -23,6 +23,7 @@ from crm_chassis.fields import Reference
 from crm_chassis.problems import invalid
 
 M = TypeVar("M")
+T = TypeVar("T")
 Column = InstrumentedAttribute[Any]
 Ordering = Column | ColumnElement[Any]
 
@@ -272,9 +273,25 @@ def _flat(query: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
+def encode_cursor(*parts: Any) -> str:
+    """A cursor that holds these JSON values."""
+    return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, read: Callable[..., T]) -> T:
+    """What ``read`` makes of the values that a cursor holds.
+
+    :raises Problem: 422 where it holds others, and ``read`` raises ValueError or the like.
+    """
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        return read(*orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True)))
+    except (binascii.Error, ValueError, TypeError, AttributeError, ArithmeticError):
+        raise invalid(("cursor", "Not a cursor of this list.")) from None
+
+
 def _encode(sort: str, value: Any, key: str) -> str:
-    text = str(value) if isinstance(value, Decimal) else value
-    return base64.urlsafe_b64encode(orjson.dumps([sort, text, key])).decode().rstrip("=")
+    return encode_cursor(sort, str(value) if isinstance(value, Decimal) else value, key)
 
 
 def _instant(text: str) -> datetime:
@@ -308,14 +325,12 @@ _READERS: dict[type, Callable[[Any], Any]] = {
 
 
 def _decode(cursor: str, sort: str, column: Ordering) -> tuple[Any, str]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        made_for, value, key = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    def read(made_for: str, value: Any, key: str) -> tuple[Any, str]:
         if made_for != sort:
             raise ValueError(made_for)
-        return _READERS[column.type.python_type](value), str(UUID(str(key)))
-    except (binascii.Error, ValueError, TypeError, ArithmeticError):
-        raise invalid(("cursor", "Not a cursor of this list and sort.")) from None
+        return _READERS[column.type.python_type](value), str(UUID(key))
+
+    return decode_cursor(cursor, read)
 
 
 @cache

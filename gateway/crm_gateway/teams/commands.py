@@ -16,7 +16,7 @@ from crm_chassis.operations.administration import record_act
 from crm_chassis.problems import conflict, invalid
 from crm_gateway import events
 from crm_gateway.teams.models import Team
-from crm_gateway.teams.queries import root_id, subtree
+from crm_gateway.teams.queries import root_id
 
 
 def create(session: Session, values: dict[str, Any]) -> Team:
@@ -60,7 +60,9 @@ def _require_place(session: Session, team: Team, parent_id: str) -> None:
 
 def _stands_below(session: Session, team_id: str, other_id: str) -> bool:
     """True for the other team itself, too."""
-    below = select(Team.id).where(Team.id == team_id, Team.id.in_(subtree(other_id)))
+    below = select(Team.id).where(
+        Team.id == team_id, Team.id.in_(directory.subtree(other_id, Team.__table__))
+    )
     return session.scalar(below) is not None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm_chassis.problems import not_found
@@ -24,10 +24,3 @@ def root_id(session: Session, *, lock: bool = False) -> str:
     """
     statement = select(Team.id).where(Team.parent_id.is_(None))
     return session.scalars(statement.with_for_update() if lock else statement).one()
-
-
-def subtree(team_id: str) -> Select[tuple[str]]:
-    """The ids of a team and of every team below it."""
-    tree = select(Team.id).where(Team.id == team_id).cte("subtree", recursive=True)
-    tree = tree.union(select(Team.id).join(tree, Team.parent_id == tree.c.id))
-    return select(tree.c.id)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Select, or_, select, true
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from crm_chassis.auth import Principal, forbidden
+from crm_chassis.auth import Principal, rows_in_scope
 from crm_chassis.problems import not_found
-from crm_gateway.teams.queries import subtree
+from crm_gateway.teams.models import Team
 from crm_gateway.users.models import User
 
 READ = "identity.users.read"
@@ -15,21 +15,7 @@ READ = "identity.users.read"
 
 def visible_users(principal: Principal) -> Select[tuple[User]]:
     """The users that a principal may read of."""
-    return select(User).where(_in_scope(principal))
-
-
-def _in_scope(principal: Principal) -> ColumnElement[bool]:
-    scope = principal.scope_of(READ)
-    if scope is None:
-        raise forbidden(READ)
-    if scope == "all":
-        return true()
-    own = User.id == principal.id
-    if scope == "own" or principal.team_id is None:
-        return own
-    if scope == "team":
-        return or_(own, User.team_id == principal.team_id)
-    return or_(own, User.team_id.in_(subtree(principal.team_id)))
+    return select(User).where(rows_in_scope(principal, READ, User.id, User.team_id, Team.__table__))
 
 
 def user(session: Session, principal: Principal, user_id: object) -> User:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from heapq import merge
 from itertools import islice
 from typing import Any
@@ -14,8 +14,7 @@ from sqlalchemy import Select, and_, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from crm_chassis.auth import current_principal
-from crm_chassis.paging import Page, page_of
-from crm_chassis.problems import invalid
+from crm_chassis.paging import Page, decode_cursor, encode_cursor, page_of
 from crm_customer.interactions.models import Interaction
 from crm_customer.interactions.schemas import CONTENT_RIGHT
 from crm_customer.kinds import Kind
@@ -56,7 +55,7 @@ def past(
     :param cursor: behind which entry to go on.
     :raises Problem: 422 for a cursor that is none of this list.
     """
-    behind = _decode(cursor) if cursor else None
+    behind = decode_cursor(cursor, _place) if cursor else None
     allowed = [name for name in kinds if name not in OF_KIND or may_see(OF_KIND[name])]
     entries = merge(
         _happenings(session, kind, customer_id, allowed, behind, limit + 1),
@@ -64,7 +63,7 @@ def past(
         key=lambda entry: entry.place,
         reverse=True,
     )
-    return page_of(list(islice(entries, limit + 1)), limit, _encode)
+    return page_of(list(islice(entries, limit + 1)), limit, _cursor_of)
 
 
 def _happenings(
@@ -145,14 +144,12 @@ def _newest(
     return statement.order_by(at.desc(), key.desc()).limit(limit)
 
 
-def _encode(entry: Entry) -> str:
-    return f"{entry.at.astimezone(UTC):%Y%m%dT%H%M%S.%f}~{entry.id}"
+def _cursor_of(entry: Entry) -> str:
+    return encode_cursor(entry.at, entry.id)
 
 
-def _decode(cursor: str) -> tuple[datetime, str]:
-    moment, _, key = cursor.partition("~")
-    try:
-        at = datetime.strptime(moment, "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
-        return at, str(UUID(key))
-    except ValueError:
-        raise invalid(("cursor", "Not a cursor of this list.")) from None
+def _place(at: str, key: str) -> tuple[datetime, str]:
+    moment = datetime.fromisoformat(at)
+    if moment.tzinfo is None:
+        raise ValueError(at)
+    return moment, str(UUID(key))

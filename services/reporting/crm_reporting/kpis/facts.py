@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import ColumnElement, Select, Table, select
 
-from crm_chassis.paging import Page
-from crm_chassis.problems import invalid
+from crm_chassis.paging import Page, decode_cursor, encode_cursor
 from crm_reporting.kpis.kpi import Funnel, Kpi, Sum
 from crm_reporting.kpis.narrowing import conditions, steps_taken
 from crm_reporting.kpis.questions import Question, check
@@ -98,7 +94,9 @@ def _page(
             items.append((number, fact))
             if len(items) > limit:
                 last_number, last = items[limit - 1]
-                return Page([fact for _, fact in items[:limit]], _encode(last_number, last.id))
+                return Page(
+                    [fact for _, fact in items[:limit]], encode_cursor(last_number, last.id)
+                )
         after = None
     return Page([fact for _, fact in items], None)
 
@@ -157,16 +155,10 @@ def _of_targets(question: Question, measure: str, after: str | None) -> Iterator
             yield Fact(TARGETS, id_, target.scope, target.month, target.currency, sums)
 
 
-def _encode(source: int, id_: str) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps([source, id_])).decode().rstrip("=")
-
-
 def _decode(cursor: str, sources: int) -> tuple[int, str]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        source, id_ = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    def read(source: int, id_: str) -> tuple[int, str]:
         if source not in range(sources):
             raise ValueError(source)
         return source, str(UUID(id_))
-    except (binascii.Error, ValueError, TypeError, AttributeError):
-        raise invalid(("cursor", "Not a cursor of these facts.")) from None
+
+    return decode_cursor(cursor, read)
