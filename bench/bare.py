@@ -83,8 +83,10 @@ def create_app() -> Flask:
 
     @app.post("/v1/accounts")
     def create() -> Any:
+        given = request.get_json()
+        values = {name: given[name] for name in NEW_ACCOUNT}
         with Session(engine) as session, session.begin():
-            answer = store(session, request.get_json())
+            answer = store(session, values)
         return jsonify(answer), 201
 
     return app
