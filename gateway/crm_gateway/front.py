@@ -14,13 +14,12 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from sqlalchemy.exc import DBAPIError
 from structlog.contextvars import bound_contextvars
 
 from crm_chassis.auth import Principal
 from crm_chassis.context import correlation_id_of
 from crm_chassis.health import method_label
-from crm_chassis.problems import CONTENT_TYPE, Problem, body_of, from_database
+from crm_chassis.problems import CONTENT_TYPE, DATABASE_FAULTS, Problem, body_of, from_database
 from crm_gateway.proxy import Answer, Body, is_clean
 from crm_gateway.request_log import log_request
 from crm_gateway.routes import Route
@@ -91,7 +90,7 @@ class Front:
             return self._forward(visit, path)
         except Problem as problem:
             return _refusal(problem, visit.path)
-        except DBAPIError as error:
+        except DATABASE_FAULTS as error:
             return _refusal(from_database(error), visit.path)
         except Exception:
             log.exception("request.failed", path=visit.path)

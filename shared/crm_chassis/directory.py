@@ -111,10 +111,11 @@ def teams_of(session: Session, user_ids: Iterable[str | None]) -> dict[str, str 
 
 def active_users(session: Session, user_ids: Iterable[str]) -> dict[str, str | None]:
     """The team of each of these users who may be given something to do."""
+    wanted = set(user_ids)
+    if not wanted:
+        return {}
     columns = users.c
-    active = select(columns.id, columns.team_id).where(
-        columns.id.in_(set(user_ids)), columns.active
-    )
+    active = select(columns.id, columns.team_id).where(columns.id.in_(wanted), columns.active)
     return dict(session.execute(active).tuples().all())
 
 

@@ -15,12 +15,12 @@ from prometheus_client import Gauge, Info, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine, QueuePool
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from crm_chassis import inbox, outbox, scheduler
 from crm_chassis.database import Database
 from crm_chassis.imports import jobs
+from crm_chassis.problems import DATABASE_FAULTS
 
 if TYPE_CHECKING:
     from crm_chassis.service import Service
@@ -48,7 +48,7 @@ class _Queues(_OnDemand):
         try:
             with self._database.reading() as session:
                 families = [*_events(session), *_timers(session), *_imports(session)]
-        except SQLAlchemyError:
+        except DATABASE_FAULTS:
             return  # readiness tells of it; the other figures are still wanted
         yield from families
 

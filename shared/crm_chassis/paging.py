@@ -120,10 +120,14 @@ def page_of(found: Sequence[M], limit: int, cursor_of: Callable[[M], str]) -> Pa
     return Page(items, cursor_of(items[-1]) if len(found) > limit else None)
 
 
+LIMIT = fields.Integer(load_default=DEFAULT_LIMIT, validate=validate.Range(1, MAX_LIMIT))
+"""The parameter that says how long a page is, for the schema of a query."""
+
+
 class PageQuery(Schema):
     """Which page of a list: the one after the row whose id is the cursor."""
 
-    limit = fields.Integer(load_default=DEFAULT_LIMIT, validate=validate.Range(1, MAX_LIMIT))
+    limit = LIMIT
     cursor = Reference()
 
 
@@ -152,9 +156,7 @@ class Listing(Generic[M]):
         self._search = search
         self._declared = declared
         parameters: dict[str, Any] = {
-            "limit": fields.Integer(
-                load_default=DEFAULT_LIMIT, validate=validate.Range(1, MAX_LIMIT)
-            ),
+            "limit": LIMIT,
             "cursor": fields.String(),
             "sort": fields.String(load_default=default, validate=_directions(sorts)),
             **{name: entry.field for name, entry in filters.items()},

@@ -15,7 +15,6 @@ from sqlalchemy.exc import (
     DBAPIError,
     IntegrityError,
     OperationalError,
-    SQLAlchemyError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
@@ -123,24 +122,24 @@ def _from_http(error: HTTPException) -> Problem:
     return Problem(status, code, error.description or HTTPStatus(status).phrase, headers=headers)
 
 
-def from_database(error: DBAPIError) -> Problem:
+DATABASE_FAULTS = (DBAPIError, PoolTimeout)
+"""What the database's driver raises, and the pool of connections to it."""
+
+
+def from_database(error: DBAPIError | PoolTimeout) -> Problem:
     """What a client is told of an error of the database."""
     if isinstance(error, IntegrityError):
         log.info("request.conflict", error=str(error.orig))
         return conflict("The change contradicts what is already stored.")
     if isinstance(error, DataError):
         return _unstorable(error.orig)
-    if isinstance(error, OperationalError):
-        return _away(error)
+    if isinstance(error, OperationalError | PoolTimeout):
+        log.warning("database.away", error=str(error))
+        return Problem(
+            503, "database-away", "The database cannot be reached.", headers={"Retry-After": "2"}
+        )
     log.error("request.failed", exc_info=error)
     return Problem(500, "internal", "The request failed; the fault is logged.")
-
-
-def _away(error: SQLAlchemyError) -> Problem:
-    log.warning("database.away", error=str(error))
-    return Problem(
-        503, "database-away", "The database cannot be reached.", headers={"Retry-After": "2"}
-    )
 
 
 def _unstorable(error: BaseException | None) -> Problem:
@@ -163,13 +162,11 @@ def register(app: Flask) -> None:
     def _stale(_error: StaleDataError) -> Response:
         return respond(Problem(412, "changed-meanwhile", "Somebody else changed it meanwhile."))
 
-    @app.errorhandler(DBAPIError)
-    def _database(error: DBAPIError) -> Response:
-        return respond(from_database(error))
+    for fault in DATABASE_FAULTS:
 
-    @app.errorhandler(PoolTimeout)
-    def _no_connection(error: PoolTimeout) -> Response:
-        return respond(_away(error))
+        @app.errorhandler(fault)
+        def _database(error: DBAPIError | PoolTimeout) -> Response:
+            return respond(from_database(error))
 
     @app.errorhandler(OverflowError)
     def _too_large(error: OverflowError) -> Response:

@@ -14,7 +14,6 @@ from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 from prometheus_client import CollectorRegistry, Gauge
 from sqlalchemy import MetaData, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from crm_chassis import cli, directory, draining, health, phones, problems
 from crm_chassis.attachments import DISCARD, Attachable, Limits, discarding
@@ -47,6 +46,7 @@ from crm_chassis.operations.replays_api import replays_blueprint
 from crm_chassis.operations.retention import Kept, Retention
 from crm_chassis.operations.voiding import OnVoided, Voiding
 from crm_chassis.outbox import Recorder, recorded
+from crm_chassis.problems import DATABASE_FAULTS
 from crm_chassis.processor import Processor, Subscriptions
 from crm_chassis.relay import Relay
 from crm_chassis.scheduler import Recurring, Scheduler, TimerHandler
@@ -252,7 +252,7 @@ class Service:
         try:
             with self.database.engine.connect() as connection:
                 connection.execute(text("SELECT 1"))
-        except SQLAlchemyError:
+        except DATABASE_FAULTS:
             return False
         return True
 

@@ -27,8 +27,10 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from crm_chassis.database import POSTGRES_PATIENCE, Json, Money, UTCDateTime, make_engine, new_id
+from crm_chassis.problems import from_database
 
 things = Table(
     "things",
@@ -126,3 +128,12 @@ def test_a_host_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -
         engine = make_engine(f"postgresql+psycopg://x:x@127.0.0.1:{silent.getsockname()[1]}/x")
         with ThreadPoolExecutor(1) as pool, pytest.raises(OperationalError):
             pool.submit(engine.connect).result(timeout=30)
+
+
+def test_a_pool_without_a_connection_left_is_told_as_a_database_that_is_away() -> None:
+    problem = from_database(PoolTimeout("no connection became free"))
+    assert (problem.status, problem.code, problem.headers) == (
+        503,
+        "database-away",
+        {"Retry-After": "2"},
+    )

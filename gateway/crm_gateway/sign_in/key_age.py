@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
-from sqlalchemy.exc import DBAPIError
 
 from crm_chassis.database import Database
+from crm_chassis.problems import DATABASE_FAULTS
 from crm_gateway.sign_in.models import SigningKey
 
 
@@ -24,7 +24,7 @@ class SigningKeyAge(Collector):
         try:
             with self._database.reading() as session:
                 made_at = session.scalar(select(func.max(SigningKey.activated_at)).where(signs))
-        except DBAPIError:
+        except DATABASE_FAULTS:
             return
         if made_at is not None:
             yield GaugeMetricFamily(

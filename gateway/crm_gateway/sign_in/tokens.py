@@ -24,20 +24,16 @@ _CACHED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
-    """What a good access token says.
-
-    :ivar expires_at: seconds since the epoch.
-    """
+    """What a good access token says."""
 
     principal_id: str
     session_id: str
-    expires_at: float
 
 
 def _access_claims(claims: Mapping[str, Any]) -> AccessClaims:
     if "sid" not in claims:
         raise unauthorized("token-claims", "The token names no session.")
-    return AccessClaims(claims["sub"], claims["sid"], float(claims["exp"]))
+    return AccessClaims(claims["sub"], claims["sid"])
 
 
 class AccessTokens:

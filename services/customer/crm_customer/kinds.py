@@ -52,6 +52,11 @@ KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (ACCOUNT, CONTACT)}
 KIND_NAMES = (ACCOUNT.name, CONTACT.name)
 
 
+def of_kind(kind: Kind, customers: Mapping[str, str]) -> list[str]:
+    """Those of the customers, given by id with the names of their kinds, that are of one."""
+    return [customer_id for customer_id, name in customers.items() if name == kind.name]
+
+
 def on_customers(moment: str, handler: Callable[[Any, Any, Any], None]) -> None:
     """Have a handler see each account and contact at a moment of a flush, such as
     ``before_insert``, from now on; once, however often it is asked for.

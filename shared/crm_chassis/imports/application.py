@@ -55,7 +55,7 @@ class Application:
         first = min(rows)
         earlier: dict[int, dict[int, Cells]] = {}
         while True:
-            tried = self._tried(reader.read(chunk) for chunk in (*earlier.values(), rows))
+            tried = self._tried(list(reader.read(chunk)) for chunk in (*earlier.values(), rows))
             known = {number for chunk in earlier.values() for number in chunk}
             lacking = self._named_by(tried, first) - known
             if not lacking:

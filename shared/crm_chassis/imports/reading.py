@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -61,7 +61,8 @@ class Reader:
     Nothing is stored, so rows can be read while those before them are written.
     """
 
-    def __init__(self, session: Session, importer: Importer, mapping: FieldMapping) -> None:
+    def __init__(self, session: Session, importer: Importer, job: ResultRow[Any]) -> None:
+        mapping = FieldMapping(**job.mapping)
         self._key = mapping.key
         self._fields_of = mapping.reader()
         self._schema = importer.row_schema(session, mapping.targets())
@@ -69,9 +70,10 @@ class Reader:
             if isinstance(entry, _SIMPLE):
                 entry.deserialize = _remembering(entry.deserialize)  # type: ignore[method-assign]
 
-    def read(self, rows: Rows) -> list[Row]:
+    def read(self, rows: Rows) -> Iterator[Row]:
         """The rows' values; what cannot be read is refused."""
-        return [self._read(number, self._fields_of(cells)) for number, cells in rows.items()]
+        for number, cells in rows.items():
+            yield self._read(number, self._fields_of(cells))
 
     def _read(self, number: int, texts: dict[str, Any]) -> Row:
         row = Row(number, texts, texts=texts)
@@ -107,10 +109,10 @@ class ReadAhead:
             chunk = session.execute(following.limit(1)).one_or_none()
             if chunk is None:
                 return []
-            reader = Reader(session, importer, FieldMapping(**job.mapping))
+            reader = Reader(session, importer, job)
         read: list[Row] = []
-        for number, cells in next_rows(chunk, CHUNK_ROWS).items():
-            read += reader.read({number: cells})
+        for row in reader.read(next_rows(chunk, CHUNK_ROWS)):
+            read.append(row)
             time.sleep(0)  # whoever writes goes first, and this in its waits for the database
         return read
 

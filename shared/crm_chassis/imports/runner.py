@@ -139,12 +139,11 @@ class ImportRunner:
         given: Rows,
     ) -> Sequence[Row]:
         application = Application(session, importer, job, self._database.before_commit)
-        mapping = FieldMapping(**job.mapping)
         if job.dry_run:
-            return application.rehearse(Reader(session, importer, mapping), given)
+            return application.rehearse(Reader(session, importer, job), given)
         rows = self._ahead.take(job, given)
         self._ahead.begin(importer, job, chunk.number)
-        rows = rows or Reader(session, importer, mapping).read(given)
+        rows = rows or list(Reader(session, importer, job).read(given))
         application.apply(rows)
         return rows
 

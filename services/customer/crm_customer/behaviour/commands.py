@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from crm_chassis.database import Money, insert_into
 from crm_chassis.fields import decimal_text
 from crm_customer.behaviour.models import customer_figures
+from crm_customer.kinds import KINDS, of_kind
 from crm_customer.replicas import Customers, order_lines, order_returns, orders
 
 MOST_PREFERRED = 5
@@ -101,9 +102,9 @@ def _of_each(
 ) -> CompoundSelect[Any]:
     """What is selected of the orders that count of accounts, and of contacts."""
     parts = []
-    for kind, column in (("account", orders.c.account_id), ("contact", orders.c.contact_id)):
-        ids = [customer_id for customer_id, its_kind in customers.items() if its_kind == kind]
-        if ids:
+    for kind in KINDS.values():
+        column = orders.c[kind.key]
+        if ids := of_kind(kind, customers):
             parts.append(of_one_kind(column).where(column.in_(ids), orders.c.status != "cancelled"))
     return union_all(*parts)
 

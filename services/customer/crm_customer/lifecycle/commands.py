@@ -16,7 +16,7 @@ from crm_chassis.calendar import day_of, start_of
 from crm_chassis.database import utc_now
 from crm_chassis.scheduler import cancel_timers, set_timers
 from crm_customer.behaviour.commands import OrderDays
-from crm_customer.kinds import KINDS, Kind
+from crm_customer.kinds import KINDS, of_kind
 from crm_customer.lifecycle import events, queries
 from crm_customer.lifecycle.models import CarePlan, Lifecycle, LifecycleMove, LifecycleSettings
 from crm_customer.lifecycle.stages import POTENTIAL, History, Move, Span, lapse_day
@@ -102,7 +102,7 @@ def _records(session: Session, customers: Customers) -> dict[str, Any]:
     """Since when customers are known and whose they are; without those not yet told of here."""
     parts = [
         select(kind.model.id, kind.model.created_on, kind.model.owner_id, kind.model.team_id).where(
-            kind.model.id.in_(_of(kind, customers))
+            kind.model.id.in_(of_kind(kind, customers))
         )
         for kind in KINDS.values()
     ]
@@ -115,7 +115,7 @@ def _deals(session: Session, customers: Customers) -> defaultdict[str, list[Span
     parts = [
         select(deals.c[kind.key], deals.c.opened_on, lost_on)
         .where(
-            deals.c[kind.key].in_(_of(kind, customers)),
+            deals.c[kind.key].in_(of_kind(kind, customers)),
             deals.c.opened_on.is_not(None),
         )
         .distinct()
@@ -125,10 +125,6 @@ def _deals(session: Session, customers: Customers) -> defaultdict[str, list[Span
     for customer_id, opened_on, closed_on in session.execute(union_all(*parts)):
         found[customer_id].append((opened_on, closed_on))
     return found
-
-
-def _of(kind: Kind, customers: Customers) -> list[str]:
-    return [key for key, name in customers.items() if name == kind.name]
 
 
 def _logs(session: Session, customers: Customers) -> defaultdict[str, list[Move]]:

@@ -82,7 +82,7 @@ class _Choice:
     def __init__(self, session: Session, rules: set[AssignmentRule]) -> None:
         self._session = session
         users = {user for rule in rules for user in rule.users}
-        self._teams = directory.active_users(session, users) if users else {}
+        self._teams = directory.active_users(session, users)
         self._taken = _locked_turns(session, rules)
         self._taken_before = dict(self._taken)
         by_load = {user for rule in rules if rule.strategy == "load" for user in rule.members}

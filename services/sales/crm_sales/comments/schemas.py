@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from crm_chassis.fields import Instant, Reference, Text
-from crm_chassis.paging import DEFAULT_LIMIT, MAX_LIMIT
+from crm_chassis.paging import LIMIT
 from crm_sales.related import KINDS
 
 
@@ -45,7 +45,7 @@ class ThingQuery(Schema):
 
     related_type = fields.String(required=True, validate=validate.OneOf(KINDS))
     related_id = Reference(required=True)
-    limit = fields.Integer(load_default=DEFAULT_LIMIT, validate=validate.Range(1, MAX_LIMIT))
+    limit = LIMIT
     cursor = fields.String()
 
 
