@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import urllib3
 from sqlalchemy import make_url
 
 from bench.bare import NEW_ACCOUNT
+from bench.customers import Customers
 from bench.figures import Figure, Run, Target, Yardstick, median, percentile
 from bench.load import Load, Outcome, generate
 from crm_chassis.auth import Principal
@@ -36,18 +38,20 @@ _HALF = Target("at least", 0.5, "ratio")
 _KEPT = Target("at least", 0.6, "ratio")
 _ADDED = Target("at most", 2.0)
 
-_ONE_MORE = {**NEW_ACCOUNT, "accept_duplicate": "It is the same each time."}
+_CREATED_IN_TURN = 5_000  # more than a place takes in one turn
 
 
 @dataclass(frozen=True, slots=True)
 class _Operation:
-    """A request, but for the place it is sent to."""
+    """Requests, but for the place they are sent to.
+
+    :ivar requests: gives those of one turn: paths, and what is sent there.
+    """
 
     name: str
     method: str
-    paths: Sequence[str]
+    requests: Callable[[], Sequence[tuple[str, Any]]]
     status: int
-    body: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +69,8 @@ class _Place:
 
     def send(self, operation: _Operation, clients: int, seconds: float) -> Outcome:
         headers = {"Content-Type": "application/json", "Authorization": self.authorization()}
-        paths = [self.prefix + path for path in operation.paths]
-        load = Load(
-            self.address, operation.method, paths, headers, operation.body, clients, seconds
-        )
+        requests = [(self.prefix + path, body) for path, body in operation.requests()]
+        load = Load(self.address, operation.method, requests, headers, clients, seconds)
         return generate(load, operation.status)
 
     def measure(self, operation: _Operation, seconds: float) -> None:
@@ -100,11 +102,12 @@ def run(run: Run) -> list[Figure]:
         _leave_only(platform.inside, ("gateway", "customer"))
         access = f"Bearer {platform.access_token()}"
         ids = _fill(platform)
+        accounts = _accounts()
         figures = []
         for operation in (
-            _Operation("create", "POST", ["/v1/accounts"], 201, _ONE_MORE),
-            _Operation("get", "GET", [f"/v1/accounts/{id_}" for id_ in ids], 200),
-            _Operation("list", "GET", ["/v1/accounts?limit=25"], 200),
+            _Operation("create", "POST", lambda: _creating(accounts), 201),
+            _Operation("get", "GET", lambda: [(f"/v1/accounts/{id_}", None) for id_ in ids], 200),
+            _Operation("list", "GET", lambda: [("/v1/accounts?limit=25", None)], 200),
         ):
             direct = _Place(platform.inside.apis["customer"].url, "", internal)
             gateway = _Place(platform.address, "/api/customer", lambda: access)
@@ -112,6 +115,24 @@ def run(run: Run) -> list[Figure]:
             _in_turns(operation, places, 1.0 if run.quick else 3.0)
             figures += _figures(operation, direct, gateway, places[2:])
     return figures
+
+
+def _accounts() -> Iterator[dict[str, Any]]:
+    """Companies without end, each another one; a few are as alike as they are in life."""
+    for number, company in enumerate(Customers().companies(sys.maxsize)):
+        site = f"company{number}.example"
+        yield NEW_ACCOUNT | {
+            "name": company.name,
+            "phones": [company.phone],
+            "emails": [f"office@{site}"],
+            "addresses": [f"{number} Wenyi Road, Hangzhou"],
+            "website": f"https://{site}",
+            "accept_duplicate": "Another one of this name.",
+        }
+
+
+def _creating(accounts: Iterator[dict[str, Any]]) -> list[tuple[str, Any]]:
+    return [("/v1/accounts", account) for account in islice(accounts, _CREATED_IN_TURN)]
 
 
 def _in_turns(operation: _Operation, places: Sequence[_Place], seconds: float) -> None:

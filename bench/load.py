@@ -28,16 +28,15 @@ class Load:
     """What is sent.
 
     :ivar address: ``http://127.0.0.1:8000``; nothing but the loopback is ever loaded.
-    :ivar targets: paths with their queries; each connection goes round them.
-    :ivar body: JSON sent with each request; None sends none.
+    :ivar requests: paths with their queries, and what is sent there as JSON, None being nothing;
+        the connections go round them, each from a place of its own.
     :ivar connections: each sends its next request when it has the answer to the one before.
     """
 
     address: str
     method: str
-    targets: Sequence[str]
+    requests: Sequence[tuple[str, Any]]
     headers: Mapping[str, str]
-    body: Any
     connections: int
     seconds: float
 
@@ -67,7 +66,7 @@ def generate(load: Load, expected: int) -> Outcome:
     )
     outcome = Outcome(**json.loads(done.stdout))
     if set(outcome.statuses) != {str(expected)}:
-        raise RuntimeError(f"{load.method} {load.targets[0]} was answered {outcome.statuses}")
+        raise RuntimeError(f"{load.method} {load.requests[0][0]} was answered {outcome.statuses}")
     return outcome
 
 
@@ -90,15 +89,13 @@ class _Connection:
         return status
 
 
-def _encoded(load: Load, host: str) -> list[bytes]:
-    body = b"" if load.body is None else json.dumps(load.body).encode()
-    headers = {"Host": host, "Content-Length": str(len(body)), **load.headers}
-    if load.body is None:
-        del headers["Content-Length"]
+def _encoded(load: Load, host: str, target: str, body: Any) -> bytes:
+    content = b"" if body is None else json.dumps(body).encode()
+    headers = {"Host": host, **load.headers}
+    if content:
+        headers["Content-Length"] = str(len(content))
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return [
-        f"{load.method} {target} HTTP/1.1\r\n{lines}\r\n".encode() + body for target in load.targets
-    ]
+    return f"{load.method} {target} HTTP/1.1\r\n{lines}\r\n".encode() + content
 
 
 def _run(load: Load) -> Outcome:
@@ -106,7 +103,7 @@ def _run(load: Load) -> Outcome:
     if url.hostname != _LOOPBACK or url.port is None:
         raise ValueError(f"{load.address} is not on the loopback")
     address = url.hostname, url.port
-    requests = _encoded(load, url.netloc)
+    requests = [_encoded(load, url.netloc, target, body) for target, body in load.requests]
     statuses: Counter[str] = Counter()
     times: list[float] = []
     connections = [_Connection(address) for _ in range(load.connections)]

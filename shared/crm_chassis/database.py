@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 import psycopg
-import uuid_utils.compat
+import uuid_utils
 from psycopg.types.string import TextLoader
 from sqlalchemy import (
     JSON,
@@ -56,7 +56,7 @@ _UTC = ZoneInfo("UTC")
 
 def new_id() -> str:
     """A UUIDv7: unique, and ordered by the time it was made."""
-    return str(uuid_utils.compat.uuid7())
+    return str(uuid_utils.uuid7())
 
 
 def utc_now() -> datetime:

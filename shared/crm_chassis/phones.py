@@ -57,7 +57,7 @@ def normalised_phone(text: str) -> TypedPhone:
     return TypedPhone(_international(digits) if digits[0] == "+" else _national(digits), typed)
 
 
-@lru_cache(maxsize=2_000)
+@lru_cache(maxsize=5_000)
 def parsed(number: str) -> phonenumbers.PhoneNumber:
     """The parts of a number that begins with ``+``; a record's numbers are asked for several times.
 

@@ -21,7 +21,7 @@ from crm_customer.duplicates.models import (
     DuplicateCandidate,
     DuplicateScan,
 )
-from crm_customer.duplicates.queries import Found, alike, thresholds
+from crm_customer.duplicates.queries import Found, alike
 from crm_customer.kinds import KINDS, KindName
 
 SCAN_TIMER = "customer.duplicate_scan"
@@ -45,7 +45,7 @@ def admit(session: Session, kind: KindName, record: Any, reason: str | None) -> 
     identity = identity_of(kind, _with_company(session, kind, record))
     if not current_principal().may(KINDS[kind].phone):
         identity = queries.without_phones(identity)
-    found = alike(session, kind, [identity], thresholds(session, kind).entry_from)
+    found = alike(session, kind, [identity], "entry_from")
     seen = queries.visible_ids(session, kind, {each.other.id for each in found})
     telling = [each for each in found if each.other.id in seen or each.match.score >= _RECOGNISED]
     if telling and reason is None:
@@ -84,7 +84,7 @@ def propose(session: Session, kind: KindName, records: Sequence[Any], origin: st
         return
     session.flush()
     asked = queries.identities(session, kind, {record.id for record in records})
-    found = alike(session, kind, list(asked.values()), thresholds(session, kind).review_from)
+    found = alike(session, kind, list(asked.values()), "review_from")
     _propose(session, kind, [(each.one.id, each) for each in found], origin)
 
 
@@ -194,9 +194,7 @@ def _scan_part(session: Session, scan: DuplicateScan, now: datetime) -> bool:
     least, most = key_range(kind)
     width = (most - least) // scan.parts + 1
     first = least + width * scan.parts_done
-    found = queries.alike_by_key(
-        session, kind, first, min(first + width - 1, most), thresholds(session, kind).review_from
-    )
+    found = queries.alike_by_key(session, kind, first, min(first + width - 1, most))
     scan.found += _propose(session, kind, [(each.one.id, each) for each in found], "scan")
     scan.parts_done += 1
     if scan.parts_done < scan.parts:

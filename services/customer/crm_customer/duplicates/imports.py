@@ -16,7 +16,7 @@ from crm_customer.duplicates.identity import Identity, identity_of, keys_of
 from crm_customer.duplicates.models import ACCEPT, REJECT, UPDATE
 from crm_customer.duplicates.queries import (
     alike,
-    thresholds,
+    threshold,
     without_phones,
 )
 from crm_customer.duplicates.scoring import compare
@@ -47,7 +47,9 @@ def rounds(
         [row for row in good if row.number not in waiting],
         _survivors(session, kind, key, stored),
     )
-    least = thresholds(session, kind).entry_from
+    if not fresh:
+        return
+    least = threshold(session, kind, "entry_from")
     while fresh:
         identities = {row.number: _identity(principal, kind, row) for row in fresh}
         now, fresh = _apart(fresh, identities, least)
@@ -103,7 +105,7 @@ def _settled(
     identities: Sequence[Identity],
 ) -> tuple[list[Row], Instead]:
     """Refuse the rows that are to be rejected, and find what the others change."""
-    found = alike(session, kind, identities, thresholds(session, kind).entry_from)
+    found = alike(session, kind, identities, "entry_from")
     best = {int(each.one.id): each for each in reversed(found)}
     model = KINDS[kind].model
     updated = {

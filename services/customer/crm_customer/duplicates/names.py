@@ -6,12 +6,11 @@ typed by mistake and the same name in Latin letters are found.
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
-
-from pypinyin import lazy_pinyin
 
 from crm_customer.duplicates.vocabulary import (
     DOUBLE_SURNAMES,
@@ -22,6 +21,10 @@ from crm_customer.duplicates.vocabulary import (
     SPLIT_FORMS,
     TITLES,
 )
+
+# Characters are read one by one here, so its 40 MB of phrases would never be looked at.
+os.environ.setdefault("PYPINYIN_NO_PHRASES", "true")
+from pypinyin import lazy_pinyin  # it reads the setting above when it is imported
 
 _UNDECOMPOSED = str.maketrans({"ø": "o", "đ": "d", "ð": "d", "ł": "l", "æ": "ae", "œ": "oe"})
 _WORD = re.compile(r"[^\W_]+")

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
@@ -28,6 +28,9 @@ MOST_ALIKE = 50
 _MOST_OF_A_FAMILY = 5  # with one telephone or mailbox; whom more have it in common is an office
 _BATCH = 500
 
+Moment = Literal["entry_from", "review_from"]
+"""Which of a kind's thresholds counts: that of a new record, or that of the review queue."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -42,21 +45,32 @@ class Found:
 
 
 def thresholds(session: Session, kind: KindName) -> DuplicateThresholds:
-    """From which score on two records of a kind count as duplicates."""
+    """The thresholds of a kind, to be shown and set."""
     return session.get_one(DuplicateThresholds, kind)
 
 
-def alike(session: Session, kind: KindName, asked: Sequence[Identity], least: int) -> list[Found]:
+def threshold(session: Session, kind: KindName, moment: Moment) -> int:
+    """The score, in percent, from which on two records of a kind count as duplicates."""
+    column = getattr(DuplicateThresholds, moment)
+    return session.execute(select(column).where(DuplicateThresholds.kind == kind)).scalar_one()
+
+
+def alike(
+    session: Session, kind: KindName, asked: Sequence[Identity], moment: Moment
+) -> list[Found]:
     """The stored records that are like those asked about, best first.
 
     :param asked: stored or not; two of them are compared when both are stored.
-    :param least: score, in percent.
+    :param moment: says which threshold is meant.
     """
     holders = holders_of(session, {key for identity in asked for key in keys_of(identity)})
     crowded = {key for key, ids in holders.items() if len(ids) > MOST_ALIKE}
     others = identities(
         session, kind, {each for key, ids in holders.items() if key not in crowded for each in ids}
     )
+    if not others:
+        return []
+    least = threshold(session, kind, moment)
     shared = {key for key, ids in holders.items() if len(ids) > _MOST_OF_A_FAMILY}
     found = {}
     for one in asked:
@@ -88,10 +102,9 @@ def holders_of(session: Session, keys: Collection[int]) -> dict[int, list[str]]:
     return holders
 
 
-def alike_by_key(
-    session: Session, kind: KindName, first: int, last: int, least: int
-) -> list[Found]:
-    """The stored records of a kind that are alike and share a key between two given ones."""
+def alike_by_key(session: Session, kind: KindName, first: int, last: int) -> list[Found]:
+    """The stored records for the review that are alike and share a key between two given ones."""
+    least = threshold(session, kind, "review_from")
     columns = duplicate_keys.c
     rows = session.execute(
         select(columns.key, columns.record_id).where(columns.key.between(first, last))
