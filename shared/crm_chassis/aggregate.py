@@ -110,6 +110,11 @@ def default_owner(principal: Principal) -> str | None:
     return principal.id if principal.kind == "user" else None
 
 
+def owned_by(principal: Principal) -> dict[str, str | None]:
+    """Owner and team of what a principal brings in by a file that names nobody."""
+    return {"owner_id": default_owner(principal), "team_id": principal.team_id}
+
+
 def change_fields(entity: object, changes: dict[str, Any]) -> bool:
     """Set the given attributes.
 

@@ -112,6 +112,23 @@ def test_circles_unknown_and_ambiguous_parents_are_refused(
     assert listed(customer, "accounts")["C1"]["parent_id"] is None
 
 
+def test_a_file_takes_no_account_out_of_the_pool(customer: Harness, import_csv: ImportCsv) -> None:
+    owner = user_known(customer)
+    rows = "external_id,name,owner\nF1,Free,U7\nF2,Owned,U7\n"
+    free = {"external_id": "F1", "name": "Free", "owner_id": None}
+    key = customer.as_user().post("/v1/accounts", json=free).json["id"]
+    import_csv("accounts", "external_id,name\nF2,Owned\n")
+    job, errors = import_csv("accounts", rows)
+    assert refusals(errors) == [(2, "owner")]
+    assert f"/v1/pool/{key}/assign" in errors[0]["detail"]
+    assert (job["changed"], job["failed"]) == (1, 1)
+    accounts = listed(customer, "accounts")
+    assert [accounts[each]["owner_id"] for each in ("F1", "F2")] == [None, owner]
+    job, _ = import_csv("accounts", "external_id,name,owner\nF1,Free of anybody,\nF2,Owned,\n")
+    assert (job["changed"], job["unchanged"]) == (1, 1)
+    assert listed(customer, "accounts")["F2"]["owner_id"] == owner
+
+
 def test_two_moves_of_one_file_cannot_close_a_circle(
     customer: Harness, import_csv: ImportCsv
 ) -> None:

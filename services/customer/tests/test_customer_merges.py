@@ -245,6 +245,57 @@ def test_undoing_restores_both_exactly(customer: Harness, admin: Caller) -> None
     assert [(each.subject, each.sequence) for each in last] == [(done["id"], 2)]
 
 
+@pytest.mark.parametrize("free", ["survivor", "merged"])
+def test_a_customer_of_somebody_does_not_become_nobody_s_by_a_merge(
+    admin: Caller, free: str
+) -> None:
+    owners = {"survivor": admin.id, "merged": admin.id, free: None}
+    kept, gone = (
+        added(admin, "accounts", name=side, owner_id=owner) for side, owner in owners.items()
+    )
+    refused = admin.post("/v1/merges", json=merging(kept, gone, "account", owner_id=free))
+    assert (refused.status_code, problem_fields(refused)) == (422, ["fields.owner_id"])
+    merge(admin, kept, gone, "account")
+    assert read(admin, kept, "accounts")["owner_id"] == admin.id
+
+
+def released(rep: Caller, name: str) -> Record:
+    made = added(rep, "accounts", name=name)
+    body = {"json": {"reason": "moved abroad"}, "headers": {"If-Match": '"1"'}}
+    answer = rep.post(f"/v1/pool/{made['id']}/release", **body)
+    assert answer.status_code == 200, answer.json
+    return made
+
+
+@pytest.mark.parametrize("chosen", [{}, {"owner_id": "survivor"}])
+def test_two_customers_of_nobody_become_one_in_the_survivor_s_pool(
+    customer: Harness, admin: Caller, chosen: dict[str, str]
+) -> None:
+    kept = released(customer.as_user(team=new_id()), "One")
+    gone = released(customer.as_user(team=new_id()), "Two")
+    merge(admin, kept, gone, "account", **chosen)
+    merged = read(admin, kept, "accounts")
+    assert (merged["owner_id"], merged["team_id"]) == (None, kept["team_id"])
+
+
+def test_a_merge_and_its_undoing_are_changes_of_owner_like_any_other(
+    customer: Harness, admin: Caller
+) -> None:
+    kept = added(admin, "accounts", name="Free", owner_id=None)
+    gone = added(admin, "accounts", name="Owned")
+    done = merge(admin, kept, gone, "account")
+    assert undo(admin, done).status_code == 200
+    path = f"/v1/accounts/{kept['id']}/ownership"
+    log = admin.get(path).json["items"]
+    assert [(each["from_owner_id"], each["to_owner_id"]) for each in log] == [
+        (admin.id, None),
+        (None, admin.id),
+    ]
+    told = customer.published("crm.customer.account.changed.v1")
+    changes = [each.data["change"] for each in told if "change" in each.data]
+    assert [change["to_owner_id"] for change in changes] == [admin.id, None]
+
+
 def test_undoing_is_refused_once_a_field_that_was_set_changed(admin: Caller) -> None:
     kept, gone = added(admin, name="Robert"), added(admin, name="Bob", region="North")
     done = merge(admin, kept, gone)

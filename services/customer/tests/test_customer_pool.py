@@ -236,6 +236,18 @@ def test_only_the_pool_s_operations_move_a_customer_into_it_or_out(
     assert admin.get(path).json["owner_id"] == admin.id
 
 
+def test_who_may_not_release_adds_no_customer_of_nobody(service: Harness, rep: Caller) -> None:
+    writer = service.as_user({"customer.accounts.*": "all"})
+    refused = writer.post("/v1/accounts", json={"name": "Free", "owner_id": None})
+    assert refused.status_code == 403
+    assert "customer.pool.release" in refused.json["detail"]
+    assert writer.post("/v1/accounts", json={"name": "Mine"}).json["owner_id"] == writer.id
+    assert rep.post("/v1/accounts", json={"name": "Free", "owner_id": None}).status_code == 201
+    program = service.as_user({"customer.accounts.*": "all"}, kind="client")
+    assert program.post("/v1/accounts", json={"name": "From the web"}).status_code == 201
+    assert pool(rep) == ["Free", "From the web"]
+
+
 def test_a_merged_customer_is_not_released(service: Harness, admin: Caller) -> None:
     key = add(service, "Merged", owner_id=admin.id, merged_into=new_id())
     body = {"json": {"reason": "moved abroad"}, "headers": {"If-Match": '"1"'}}

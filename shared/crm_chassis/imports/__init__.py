@@ -4,6 +4,6 @@ A chunk's rows, its progress and its errors are one transaction, so a job that i
 where it was. A service declares an :class:`Importer`; ``jobs`` and ``runner`` do the rest.
 """
 
-from crm_chassis.imports.rows import FieldMapping, Importer, Row, resolve, upsert
+from crm_chassis.imports.rows import FieldMapping, Importer, Row, resolve, resolve_owner, upsert
 
-__all__ = ["FieldMapping", "Importer", "Row", "resolve", "upsert"]
+__all__ = ["FieldMapping", "Importer", "Row", "resolve", "resolve_owner", "upsert"]

@@ -165,6 +165,18 @@ def resolve(
             row.refuse(name, f"No {name} has this external id or name, or several have the name.")
 
 
+def resolve_owner(session: Session, rows: Sequence[Row], name: str = "owner") -> None:
+    """Replace the user that rows call ``name`` by its id, as :func:`resolve` does; the user's team
+    becomes the row's ``team_id``.
+    """
+    target = f"{name}_id"
+    resolve(session, rows, name, target, directory.users)
+    teams = directory.teams_of(session, (row.values.get(target) for row in rows))
+    for row in rows:
+        if target in row.values:
+            row.values["team_id"] = teams.get(row.values[target])
+
+
 def upsert(
     session: Session,
     model: type[Any],

@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from crm_chassis import calendar, directory
-from crm_chassis.aggregate import assign, change_fields, default_owner
-from crm_chassis.auth import Principal
+from crm_chassis.aggregate import assign, change_fields, default_owner, owned_by
+from crm_chassis.auth import Principal, require
 from crm_chassis.custom_fields import declared_fields, require_values, resolve_references
 from crm_chassis.database import new_id
-from crm_chassis.imports import Row, resolve, upsert
+from crm_chassis.imports import Row, resolve_owner, upsert
 from crm_chassis.merged_keys import current_key
-from crm_chassis.problems import conflict, invalid
+from crm_chassis.problems import Problem, invalid
 from crm_customer.accounts import events, queries
 from crm_customer.accounts.models import Account
 from crm_customer.consent import log_consent
@@ -23,6 +23,7 @@ from crm_customer.custom import ACCOUNTS
 from crm_customer.duplicates.imports import rounds
 from crm_customer.kinds import ACCOUNT
 from crm_customer.ownership import Owner, owner_changed
+from crm_customer.pool.queries import RELEASE
 from crm_customer.records import first_known, put_together
 from crm_customer.tags.bearing import as_given
 from crm_customer.tags.commands import resolve_tags
@@ -33,12 +34,16 @@ WRITE = ACCOUNT.write
 def create(session: Session, principal: Principal, values: dict[str, Any], today: date) -> Account:
     """Add an account; it belongs to the given owner, or else to who adds it.
 
-    :raises Problem: 422 when there is no such parent, or a revenue is given without its currency.
+    :raises Problem: 403 for a user who may release none and gives it to nobody; 422 when there is
+        no such parent, or a revenue is given without its currency.
     """
     if parent_id := values.get("parent_id"):
         queries.require_visible(session, parent_id, "parent_id")
+    owner_id = values.get("owner_id", default_owner(principal))
+    if owner_id is None and principal.kind == "user":
+        require(RELEASE)
     account = _new(values, today)
-    assign(session, account, values.get("owner_id", default_owner(principal)), WRITE)
+    assign(session, account, owner_id, WRITE)
     session.add(account)
     log_consent(session, account, {})
     events.account_created(session, account)
@@ -58,7 +63,7 @@ def change(session: Session, account: Account, changes: dict[str, Any]) -> bool:
         such parent, the account would own itself, or a revenue is left without its currency.
     """
     account.require_standing()
-    _require_no_pool_move(account, changes.get("owner_id", account.owner_id))
+    _require_no_pool_move(account, changes, "owner_id")
     parent_id = changes.get("parent_id")
     if parent_id and parent_id != account.parent_id:
         queries.require_visible(session, parent_id, "parent_id")
@@ -75,18 +80,19 @@ def change(session: Session, account: Account, changes: dict[str, Any]) -> bool:
     return True
 
 
-def _require_no_pool_move(account: Account, owner_id: str | None) -> None:
+def _require_no_pool_move(account: Account, changes: Mapping[str, Any], owner_field: str) -> None:
     """The pool has operations of its own, with rights, limits and reasons.
 
-    :raises Problem: 409 when the owner would be nobody, or is.
+    :raises Problem: 409 when the owner would be nobody, or is; named as ``owner_field``.
     """
-    if owner_id == account.owner_id:
+    owner_id = changes.get("owner_id", account.owner_id)
+    if owner_id == account.owner_id or (owner_id and account.owner_id):
         return
+    path = f"/v1/pool/{account.id}"
+    detail = f"It is nobody's: take it with POST {path}/claim or {path}/assign."
     if owner_id is None:
-        raise conflict(f"Give it back with POST /v1/pool/{account.id}/release, and a reason.")
-    if account.owner_id is None:
-        path = f"/v1/pool/{account.id}"
-        raise conflict(f"It is nobody's: take it with POST {path}/claim or {path}/assign.")
+        detail = f"Give it back with POST {path}/release, and a reason."
+    raise Problem(409, "conflict", detail, errors=[(owner_field, detail)])
 
 
 def _require_consistent(
@@ -111,23 +117,22 @@ def _require_currency(values: Mapping[str, Any]) -> None:
 
 def import_rows(session: Session, principal: Principal, key: str, rows: Sequence[Row]) -> None:
     """Upsert accounts; a row's parent may stand anywhere in the same chunk, or before it."""
-    resolve(session, rows, "owner", "owner_id", directory.users)
+    resolve_owner(session, rows)
     declared = declared_fields(session, ACCOUNTS.name)
     resolve_references(session, ACCOUNTS, declared, rows)
     categories = resolve_tags(session, rows)
-    teams = directory.teams_of(session, (row.values.get("owner_id") for row in rows))
     today = calendar.today(session)
 
     def create_row(session: Session, values: dict[str, Any]) -> Account:
-        owner = {"owner_id": default_owner(principal), "team_id": principal.team_id}
         require_values(declared, values)
-        account = _new(owner | values | as_given(values, None, categories), today)
+        account = _new(owned_by(principal) | values | as_given(values, None, categories), today)
         session.add(account)
         log_consent(session, account, {})
         events.account_created(session, account)
         return account
 
     def change_row(session: Session, account: Account, values: dict[str, Any]) -> bool:
+        _require_no_pool_move(account, values, "owner")
         _require_consistent(session, account, values, "parent")
         consent, before = account.consent, Owner.of(account)
         given = values | as_given(values, account, categories)
@@ -137,9 +142,6 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
         events.account_changed(session, account, change=owner_changed(session, account, before))
         return True
 
-    for row in rows:
-        if "owner_id" in row.values:
-            row.values["team_id"] = teams.get(row.values["owner_id"])
     waiting = list(rows)
     while waiting:
         ready = _take_ready(session, waiting)

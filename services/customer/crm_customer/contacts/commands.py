@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from crm_chassis import calendar, directory
-from crm_chassis.aggregate import assign, change_fields, default_owner
+from crm_chassis import calendar
+from crm_chassis.aggregate import assign, change_fields, default_owner, owned_by
 from crm_chassis.auth import Principal
 from crm_chassis.custom_fields import declared_fields, require_values, resolve_references
 from crm_chassis.database import new_id, utc_now
-from crm_chassis.imports import Row, resolve, upsert
+from crm_chassis.imports import Row, resolve, resolve_owner, upsert
 from crm_chassis.problems import conflict, invalid
 from crm_customer.accounts import queries as accounts
 from crm_customer.accounts.models import Account
@@ -145,18 +145,16 @@ def _tell_links(session: Session, contact: Contact, before: list[dict[str, Any]]
 def import_rows(session: Session, principal: Principal, key: str, rows: Sequence[Row]) -> None:
     """Upsert contacts."""
     resolve(session, rows, "account", "account_id", Account.__table__)
-    resolve(session, rows, "owner", "owner_id", directory.users)
+    resolve_owner(session, rows)
     declared = declared_fields(session, CONTACTS.name)
     resolve_references(session, CONTACTS, declared, rows)
     categories = resolve_tags(session, rows)
-    teams = directory.teams_of(session, (row.values.get("owner_id") for row in rows))
     today = calendar.today(session)
 
     def create_row(session: Session, values: dict[str, Any]) -> Contact:
-        owner = {"owner_id": default_owner(principal), "team_id": principal.team_id}
         require_values(declared, values)
         roles = _roles_of(values, values.get("account_id"))
-        contact = _new(owner | values | as_given(values, None, categories), today)
+        contact = _new(owned_by(principal) | values | as_given(values, None, categories), today)
         if roles:
             _set_roles(contact, values["account_id"], roles)
         session.add(contact)
@@ -180,9 +178,6 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
         events.contact_changed(session, contact)
         return True
 
-    for row in rows:
-        if "owner_id" in row.values:
-            row.values["team_id"] = teams.get(row.values["owner_id"])
     for batch, instead in rounds(session, principal, "contact", key, rows):
         upsert(session, Contact, key, batch, create=create_row, change=change_row, instead=instead)
         session.flush()

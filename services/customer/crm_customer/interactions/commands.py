@@ -10,12 +10,11 @@ from marshmallow import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm_chassis import directory
-from crm_chassis.aggregate import assign, change_fields, default_owner
+from crm_chassis.aggregate import assign, change_fields, default_owner, owned_by
 from crm_chassis.auth import Principal, visible
 from crm_chassis.calendar import day_of
 from crm_chassis.database import new_id, utc_now
-from crm_chassis.imports import Row, resolve, upsert
+from crm_chassis.imports import Row, resolve, resolve_owner, upsert
 from crm_chassis.problems import flatten, invalid
 from crm_customer.accounts import queries as accounts
 from crm_customer.accounts.models import Account
@@ -96,16 +95,14 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
     """Upsert interactions."""
     resolve(session, rows, "account", "account_id", Account.__table__)
     resolve(session, rows, "contact", "contact_id", Contact.__table__)
-    resolve(session, rows, "owner", "owner_id", directory.users)
-    teams = directory.teams_of(session, (row.values.get("owner_id") for row in rows))
+    resolve_owner(session, rows)
     written: list[Interaction] = []
     touched: dict[str, set[str | None]] = {name: set() for name in _WITH_WHOM}
 
     def create_row(session: Session, values: dict[str, Any]) -> Interaction:
         _require_customer(values)
         _require_own_cells(values["kind"], values)
-        owner = {"owner_id": default_owner(principal), "team_id": principal.team_id}
-        interaction = _new(session, owner | values)
+        interaction = _new(session, owned_by(principal) | values)
         session.add(interaction)
         written.append(interaction)
         events.interaction_recorded(session, interaction)
@@ -125,9 +122,6 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
         events.interaction_changed(session, interaction)
         return True
 
-    for row in rows:
-        if "owner_id" in row.values:
-            row.values["team_id"] = teams.get(row.values["owner_id"])
     upsert(session, Interaction, key, rows, create=create_row, change=change_row)
     _take_account(session, written)
     session.flush()

@@ -90,7 +90,8 @@ def combined(
 def _side(survivor: Any, merged: Any, field: str, chosen: Mapping[str, str]) -> Any:
     if field in chosen:
         return merged if chosen[field] == MERGED else survivor
-    return survivor if getattr(survivor, field) is not None else merged
+    known = getattr(survivor, field) is not None or getattr(merged, field) is None
+    return survivor if known else merged
 
 
 def _joined(

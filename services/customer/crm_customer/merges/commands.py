@@ -33,11 +33,11 @@ from crm_customer.merges.combining import (
 )
 from crm_customer.merges.models import Merge
 from crm_customer.merges.references import MERGED_KEYS
+from crm_customer.ownership import Owner, owner_changed
 from crm_customer.tags import queries as tags
 from crm_customer.tags.attention import note
 from crm_customer.tags.bearing import Borne
 
-_PUBLISH: Mapping[str, Any] = {"account": account_changed, "contact": contact_changed}
 _NOT_COMPARED = {"tags", "ruled_tags", "team_id", "currency", "typed_phones", "address_parts"}
 """What an undoing does not ask about: tags are given by rules too, the rest goes with others."""
 
@@ -58,6 +58,7 @@ def merge(session: Session, principal: Principal, values: dict[str, Any]) -> Mer
     _require_known(KINDS[kind].model, chosen)
     changes = combined(survivor, merged, chosen, tags.categories(session))
     if kind == "account":
+        _require_owner(survivor, merged, changes.get("owner_id", survivor.owner_id))
         wanted = changes.get("parent_id", survivor.parent_id)
         changes["parent_id"] = _place_in_tree(
             session, survivor, merged, wanted, chosen="parent_id" in chosen
@@ -78,6 +79,7 @@ def merge(session: Session, principal: Principal, values: dict[str, Any]) -> Mer
     session.add(done)
     if "external_id" in changes:
         _exchange_external_ids(session, survivor, merged)
+    owner = Owner.of(survivor)
     set_fields(survivor, changes)
     merged.merged_into = survivor.id
     note(session, survivor)
@@ -85,8 +87,7 @@ def merge(session: Session, principal: Principal, values: dict[str, Any]) -> Mer
     _follow(session, done, survivor, merged)
     _settle_pair(session, done, "merged")
     events.merge_done(session, done)
-    for record in (survivor, merged):
-        _PUBLISH[kind](session, record)
+    _tell(session, kind, survivor, merged, owner)
     return done
 
 
@@ -117,11 +118,11 @@ def undo(session: Session, principal: Principal, done: Merge) -> None:
     _follow(session, done, survivor, merged)  # first: what is set next may be the merged key
     if "external_id" in before:
         _exchange_external_ids(session, survivor, merged)
+    owner = Owner.of(survivor)
     set_fields(survivor, before)
     _settle_pair(session, done, "open")
     events.merge_undone(session, done)
-    for record in (survivor, merged):
-        _PUBLISH[done.kind](session, record)
+    _tell(session, done.kind, survivor, merged, owner)
 
 
 def _both(session: Session, kind: KindName, survivor_id: str, merged_id: str) -> tuple[Any, Any]:
@@ -140,6 +141,12 @@ def _require_known(model: type[Any], chosen: Mapping[str, str]) -> None:
     unknown = [field for field in chosen if field not in known]
     if unknown:
         raise invalid(*((f"fields.{field}", f"Can be: {', '.join(known)}.") for field in unknown))
+
+
+def _require_owner(survivor: Account, merged: Account, owner_id: str | None) -> None:
+    """:raises Problem: 422 when a customer of somebody would become nobody's."""
+    if owner_id is None and (survivor.owner_id or merged.owner_id):
+        raise invalid(("fields.owner_id", "A customer comes into the pool by a release alone."))
 
 
 def _place_in_tree(
@@ -186,6 +193,19 @@ def _follow(session: Session, done: Merge, survivor: Any, merged: Any) -> None:
     else:
         contacts = {row["contact_id"] for row in done.links_before}
         links.publish_contacts(session, contacts - moved["contacts.account_id"])
+
+
+def _tell(session: Session, kind: KindName, survivor: Any, merged: Any, before: Owner) -> None:
+    """Tell of both records.
+
+    :param before: whose the survivor was.
+    """
+    if kind == "account":
+        account_changed(session, survivor, change=owner_changed(session, survivor, before))
+        account_changed(session, merged)
+    else:
+        contact_changed(session, survivor)
+        contact_changed(session, merged)
 
 
 def _settle_pair(session: Session, done: Merge, state: str) -> None:

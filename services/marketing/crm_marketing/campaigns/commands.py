@@ -7,11 +7,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from crm_chassis import directory
-from crm_chassis.aggregate import assign, change_fields, default_owner
+from crm_chassis.aggregate import assign, change_fields, default_owner, owned_by
 from crm_chassis.auth import Principal
 from crm_chassis.database import new_id
-from crm_chassis.imports import Row, resolve, upsert
+from crm_chassis.imports import Row, resolve_owner, upsert
 from crm_chassis.problems import invalid
 from crm_marketing import events
 from crm_marketing.campaigns.models import Campaign
@@ -79,19 +78,14 @@ def move(session: Session, campaign: Campaign, to_status: str) -> None:
 
 def import_rows(session: Session, principal: Principal, key: str, rows: Sequence[Row]) -> None:
     """Upsert campaigns; a row says their status as it is, whatever it was before."""
-    resolve(session, rows, "owner", "owner_id", directory.users)
-    teams = directory.teams_of(session, (row.values.get("owner_id") for row in rows))
+    resolve_owner(session, rows)
 
     def create_row(session: Session, values: dict[str, Any]) -> Campaign:
-        owner = {"owner_id": default_owner(principal), "team_id": principal.team_id}
-        campaign = _new(owner | values)
+        campaign = _new(owned_by(principal) | values)
         session.add(campaign)
         events.campaign_created(session, campaign)
         return campaign
 
-    for row in rows:
-        if "owner_id" in row.values:
-            row.values["team_id"] = teams.get(row.values["owner_id"])
     upsert(session, Campaign, key, rows, create=create_row, change=_change_row)
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm_chassis import calendar, directory
-from crm_chassis.aggregate import change_fields, default_owner
+from crm_chassis import calendar
+from crm_chassis.aggregate import change_fields, owned_by
 from crm_chassis.auth import Principal
 from crm_chassis.database import new_id
-from crm_chassis.imports import Row, resolve, upsert
+from crm_chassis.imports import Row, resolve, resolve_owner, upsert
 from crm_chassis.problems import invalid
 from crm_sales import replicas
 from crm_sales.contracts import commands, events, queries, timers
@@ -26,18 +26,13 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
     """Upsert contracts; those that hold are watched as if they had been approved here."""
     resolve(session, rows, "account", "account_id", replicas.accounts)
     resolve(session, rows, "contact", "contact_id", replicas.contacts)
-    resolve(session, rows, "owner", "owner_id", directory.users)
-    teams = directory.teams_of(session, (row.values.get("owner_id") for row in rows))
-    for row in rows:
-        if "owner_id" in row.values:
-            row.values["team_id"] = teams.get(row.values["owner_id"])
+    resolve_owner(session, rows)
     known = _known(session, key, rows)  # kept alive for upsert to find in the session
     touched: list[Contract] = []
 
     def create(_session: Session, values: dict[str, Any]) -> Contract:
         _check_whole(values)
-        owner = {"owner_id": default_owner(principal), "team_id": principal.team_id}
-        contract = Contract(**_NEW | {"id": new_id()} | owner | values, approvals=[])
+        contract = Contract(**_NEW | {"id": new_id()} | owned_by(principal) | values, approvals=[])
         touched.append(contract)
         return contract
 

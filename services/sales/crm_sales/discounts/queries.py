@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -42,17 +42,18 @@ class Offered:
         return None
 
 
-def check_discounts(session: Session, principal: Principal, lines: Sequence[Offered]) -> None:
+def check_discounts(session: Session, principal: Principal, lines: Mapping[int, Offered]) -> None:
     """Refuse lines that let off more than the principal may.
 
+    :param lines: by their places in the request.
     :raises Problem: 422 naming each of them.
     """
-    limit = limit_of(session, principal)
+    limit = _limit_of(session, principal)
     if limit is None:
         return
     errors = [
         (f"lines.{place}.{refused[0]}", refused[1])
-        for place, line in enumerate(lines)
+        for place, line in lines.items()
         if (refused := line.refusal(limit))
     ]
     if errors:
@@ -66,7 +67,7 @@ def limit_to_set(session: Session, role: str) -> DiscountLimit:
     return found or DiscountLimit(role=role, version=0)
 
 
-def limit_of(session: Session, principal: Principal) -> Decimal | None:
+def _limit_of(session: Session, principal: Principal) -> Decimal | None:
     """The most, in percent, that a principal may let off a line; None for no limit.
 
     It is the widest limit of the principal's roles. As long as no role has a limit nobody has one;

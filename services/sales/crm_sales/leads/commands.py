@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from crm_chassis import calendar, directory
+from crm_chassis import calendar
 from crm_chassis.aggregate import assign, change_fields, default_owner
 from crm_chassis.auth import Principal
 from crm_chassis.database import new_id, utc_now
-from crm_chassis.imports import Row, resolve, upsert
+from crm_chassis.imports import Row, resolve, resolve_owner, upsert
 from crm_chassis.problems import invalid
 from crm_chassis.replicas import upsert_newer
 from crm_chassis.scheduler import cancel_timers, set_timers
@@ -165,8 +165,7 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
     the owners are reminded.
     """
     resolve(session, rows, "campaign", "campaign_id", replicas.campaigns)
-    resolve(session, rows, "owner", "owner_id", directory.users)
-    teams = directory.teams_of(session, (row.values.get("owner_id") for row in rows))
+    resolve_owner(session, rows)
     today = calendar.today(session)
     created: list[Lead] = []
     moved: list[Lead] = []
@@ -189,8 +188,6 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
         return True
 
     for row in rows:
-        if "owner_id" in row.values:
-            row.values["team_id"] = teams.get(row.values["owner_id"])
         if "status_since" in row.values:
             row.values["status_since"] = calendar.start_of(session, row.values["status_since"])
     upsert(session, Lead, key, rows, create=create_row, change=change_row)

@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm_chassis import calendar, directory
-from crm_chassis.aggregate import change_fields, default_owner
+from crm_chassis import calendar
+from crm_chassis.aggregate import change_fields, owned_by
 from crm_chassis.auth import Principal
 from crm_chassis.database import utc_now
-from crm_chassis.imports import Row, resolve, upsert
+from crm_chassis.imports import Row, resolve, resolve_owner, upsert
 from crm_sales import replicas
 from crm_sales.currencies.queries import RateBook, base_currency, rate_book
 from crm_sales.opportunities import commands, events, forecast, moves
@@ -22,6 +22,7 @@ from crm_sales.opportunities.valuation import priced, revalued, valued
 from crm_sales.pipelines import queries as pipelines
 from crm_sales.pipelines.models import Stage
 from crm_sales.products.models import Product
+from crm_sales.products.queries import by_id
 
 _STAGE = ("pipeline", "stage", "stage_since")
 Stages = Mapping[tuple[str, str], Stage]
@@ -35,23 +36,19 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
     """
     resolve(session, rows, "account", "account_id", replicas.accounts)
     resolve(session, rows, "campaign", "campaign_id", replicas.campaigns)
-    resolve(session, rows, "owner", "owner_id", directory.users)
+    resolve_owner(session, rows)
     resolve(session, rows, "product", "product_id", Product.__table__)
     stages = {(stage.pipeline, stage.key): stage for stage in pipelines.lock_stages(session)}
     default = pipelines.default_key(session)
-    teams = directory.teams_of(session, (row.values.get("owner_id") for row in rows))
-    products = _products(session, rows)
+    products = by_id(session, (row.values.get("product_id") for row in rows))
     standing = _pipelines_of(session, key, rows)
     today = calendar.today(session)
     for row in rows:
         row.values.setdefault("pipeline", standing.get(row.values[key], default))
         _check(row, stages)
-        if "owner_id" in row.values:
-            row.values["team_id"] = teams.get(row.values["owner_id"])
         if "stage_since" in row.values:
             row.values["stage_since"] = calendar.start_of(session, row.values["stage_since"])
     book = _rate_book(session, key, rows, products, today)
-    owner = {"owner_id": default_owner(principal), "team_id": principal.team_id}
 
     def create(session: Session, values: dict[str, Any]) -> Opportunity:
         rest = {name: value for name, value in values.items() if name not in _STAGE}
@@ -61,7 +58,7 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
         rest = priced(rest, products.get(values.get("product_id", "")))
         rest = valued(rest, book, values.get("opened_on") or today)
         since = values.get("stage_since", utc_now())
-        opportunity = commands.build(session, owner | rest, stage, since)
+        opportunity = commands.build(session, owned_by(principal) | rest, stage, since)
         moves.opened(session, opportunity)
         events.opportunity_opened(session, opportunity)
         return opportunity
@@ -71,12 +68,6 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
         return _change(session, opportunity, values, stages, book, on)
 
     upsert(session, Opportunity, key, rows, create=create, change=change)
-
-
-def _products(session: Session, rows: Sequence[Row]) -> dict[str, Product]:
-    ids = {row.values["product_id"] for row in rows if "product_id" in row.values}
-    found = session.scalars(select(Product).where(Product.id.in_(ids)))
-    return {product.id: product for product in found}
 
 
 def _pipelines_of(session: Session, key: str, rows: Sequence[Row]) -> dict[str, str]:

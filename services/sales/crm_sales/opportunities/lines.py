@@ -8,7 +8,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm_chassis.aggregate import change_fields
@@ -17,12 +16,13 @@ from crm_chassis.database import new_id, utc_now
 from crm_chassis.problems import invalid
 from crm_sales import pricing
 from crm_sales.currencies.queries import rate_book
-from crm_sales.discounts.queries import Offered, limit_of
+from crm_sales.discounts.queries import Offered, check_discounts
 from crm_sales.opportunities import events, forecast
 from crm_sales.opportunities.models import LineItem, Opportunity
 from crm_sales.opportunities.valuation import valued_by_lines
 from crm_sales.price_lists.queries import Prices, prices_for
 from crm_sales.products.models import Product
+from crm_sales.products.queries import by_id
 
 _ZERO = Decimal(0)
 Values = dict[str, Any]
@@ -57,7 +57,7 @@ def set_lines(
         )
     offers = [_Offer.of(opportunity, products, prices, values) for values in lines]
     _check_prices(offers, opportunity.currency)
-    _check_discounts(opportunity, offers, limit_of(session, principal))
+    _check_discounts(session, principal, opportunity, offers)
     if not _place(opportunity, offers):
         return False
     with forecast.logged(session, opportunity):
@@ -73,9 +73,7 @@ def set_lines(
 def _products(
     session: Session, opportunity: Opportunity, lines: Sequence[Values]
 ) -> dict[str, Product]:
-    ids = {values["product_id"] for values in lines}
-    found = session.scalars(select(Product).where(Product.id.in_(ids)))
-    products = {product.id: product for product in found}
+    products = by_id(session, (values["product_id"] for values in lines))
     sold_before = {line.product_id for line in opportunity.line_items}
     errors = []
     for place, values in enumerate(lines):
@@ -159,22 +157,16 @@ def _check_prices(offers: Sequence[_Offer], currency: str) -> None:
 
 
 def _check_discounts(
-    opportunity: Opportunity, offers: Sequence[_Offer], limit: Decimal | None
+    session: Session, principal: Principal, opportunity: Opportunity, offers: Sequence[_Offer]
 ) -> None:
     """Hold new lines to the limit; those that stand as they are were somebody's to grant."""
-    if limit is None:
-        return
     standing = [_columns(line) for line in opportunity.line_items]
-    errors = []
-    for place, offer in enumerate(offers):
-        if offer.columns in standing:
-            continue
-        unit_price = offer.unit_price or Decimal(0)
-        offered = Offered(offer.usual_price, unit_price, offer.discount_percent)
-        if refused := offered.refusal(limit):
-            errors.append((f"lines.{place}.{refused[0]}", refused[1]))
-    if errors:
-        raise invalid(*errors)
+    new = {
+        place: Offered(offer.usual_price, offer.unit_price or _ZERO, offer.discount_percent)
+        for place, offer in enumerate(offers)
+        if offer.columns not in standing
+    }
+    check_discounts(session, principal, new)
 
 
 def _columns(line: LineItem) -> Values:

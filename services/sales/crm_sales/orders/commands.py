@@ -15,8 +15,9 @@ from crm_chassis.auth import Principal
 from crm_chassis.database import new_id, utc_now
 from crm_chassis.problems import invalid
 from crm_chassis.web import business_day
+from crm_sales import document_lines
 from crm_sales.days import moment_on, months_after
-from crm_sales.discounts.queries import Offered, check_discounts
+from crm_sales.discounts.queries import check_discounts
 from crm_sales.invoices import commands as invoices
 from crm_sales.invoices import events as invoice_events
 from crm_sales.invoices.models import Invoice
@@ -32,8 +33,6 @@ from crm_sales.orders.models import (
     OrderSettings,
 )
 from crm_sales.pricing import Line, price, split
-from crm_sales.products.models import Product
-from crm_sales.products.queries import usual_prices
 from crm_sales.receipts import commands as receipts
 from crm_sales.receipts import events as receipt_events
 from crm_sales.receipts.models import Receipt
@@ -72,10 +71,10 @@ def place(session: Session, principal: Principal, values: dict[str, Any]) -> Ord
         returned_amount=Decimal(0),
         **{name: values.get(name) for name in _PLACED},
     )
-    products = _products(session, values["lines"])
-    _add_lines(order, values["lines"], products)
+    lines, offered = document_lines.completed(session, values["lines"], order.currency)
+    _add_lines(order, lines)
     if order.quote_id is None:  # what was quoted was granted then
-        _check_discounts(session, principal, order, products)
+        check_discounts(session, principal, offered)
     assign(session, order, values.get("owner_id", default_owner(principal)), WRITE)
     session.add(order)
     give_numbers(session, [order])
@@ -120,84 +119,28 @@ def _completed(session: Session, values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _add_lines(
-    order: Order, lines: Sequence[dict[str, Any]], products: dict[str | None, Product]
-) -> None:
-    if errors := [
-        (f"lines.{place}.{field}", why)
-        for place, line in enumerate(lines)
-        for field, why in _line_refusals(line, products, order.currency)
-    ]:
-        raise invalid(*errors)
-    named = [_line_of(line, products) for line in lines]
-    totals = price([Line(*each) for each in named], order.currency)
-    for place, (line, each, cost) in enumerate(zip(lines, named, totals.lines, strict=True), 1):
-        product = products.get(line.get("product_id"))
+def _add_lines(order: Order, lines: Sequence[dict[str, Any]]) -> None:
+    totals = price([_priced(line) for line in lines], order.currency)
+    for position, (line, cost) in enumerate(zip(lines, totals.lines, strict=True), 1):
         order.lines.append(
             OrderLine(
                 id=new_id(),
-                position=place,
-                product_id=line.get("product_id"),
-                product_name=line.get("product_name") or (product.name if product else None),
-                quantity=each[0],
-                unit_price=each[1],
-                discount_percent=each[2],
-                tax_rate=each[3],
+                position=position,
                 subtotal=cost.subtotal,
                 discount=cost.discount,
                 tax=cost.tax,
                 total=cost.total,
                 returned_quantity=Decimal(0),
                 returned_amount=Decimal(0),
+                **line,
             )
         )
     order.subtotal, order.discount = totals.subtotal, totals.discount
     order.tax, order.total = totals.tax, totals.total
 
 
-def _check_discounts(
-    session: Session, principal: Principal, order: Order, products: dict[str | None, Product]
-) -> None:
-    usual = usual_prices(products.values(), order.currency)
-    offered = [
-        Offered(usual.get(line.product_id), line.unit_price, line.discount_percent)
-        for line in order.lines
-    ]
-    check_discounts(session, principal, offered)
-
-
-def _products(session: Session, lines: Sequence[dict[str, Any]]) -> dict[str | None, Product]:
-    ids = {line["product_id"] for line in lines if line.get("product_id")}
-    found = session.scalars(select(Product).where(Product.id.in_(ids))) if ids else ()
-    return {product.id: product for product in found}
-
-
-def _line_refusals(
-    line: dict[str, Any], products: dict[str | None, Product], currency: str
-) -> list[tuple[str, str]]:
-    product = products.get(line.get("product_id"))
-    if line.get("product_id") and product is None:
-        return [("product_id", "No such product.")]
-    if product is None and not line.get("product_name"):
-        return [("product_name", "Needed without a product.")]
-    if line.get("unit_price") is None and (product is None or product.currency != currency):
-        return [("unit_price", f"Needed without a product that is priced in {currency}.")]
-    return []
-
-
-def _line_of(
-    line: dict[str, Any], products: dict[str | None, Product]
-) -> tuple[Decimal, Decimal, Decimal, Decimal]:
-    unit_price = line.get("unit_price")
-    if unit_price is None:
-        unit_price = products[line["product_id"]].list_price
-    nothing = Decimal(0)
-    return (
-        line["quantity"],
-        unit_price,
-        line.get("discount_percent") or nothing,
-        line.get("tax_rate") or nothing,
-    )
+def _priced(line: dict[str, Any]) -> Line:
+    return Line(line["quantity"], line["unit_price"], line["discount_percent"], line["tax_rate"])
 
 
 def give_numbers(session: Session, orders: Sequence[Order]) -> None:

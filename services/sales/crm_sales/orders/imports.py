@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm_chassis import calendar, directory
-from crm_chassis.aggregate import change_fields, default_owner
+from crm_chassis import calendar
+from crm_chassis.aggregate import change_fields, owned_by
 from crm_chassis.auth import Principal
 from crm_chassis.database import new_id, utc_now
-from crm_chassis.imports import Row, resolve, upsert
+from crm_chassis.imports import Row, resolve, resolve_owner, upsert
 from crm_chassis.problems import invalid
 from crm_sales import pricing, replicas
 from crm_sales.opportunities.models import Opportunity
@@ -62,8 +62,7 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
     changed: list[Order] = []
 
     def create(session: Session, values: dict[str, Any]) -> Order:
-        owner = {"owner_id": default_owner(principal), "team_id": principal.team_id}
-        order = _build(owner | values, products)
+        order = _build(owned_by(principal) | values, products)
         session.add(order)
         created.append(order)
         return order
@@ -89,12 +88,8 @@ def _resolve(session: Session, rows: Sequence[Row]) -> None:
     resolve(session, rows, "contact", "contact_id", replicas.contacts_by_key)
     resolve(session, rows, "opportunity", "opportunity_id", Opportunity.__table__)
     resolve(session, rows, "campaign", "campaign_id", replicas.campaigns)
-    resolve(session, rows, "owner", "owner_id", directory.users)
+    resolve_owner(session, rows)
     resolve(session, rows, "product", "product_id", Product.__table__)
-    teams = directory.teams_of(session, (row.values.get("owner_id") for row in rows))
-    for row in rows:
-        if "owner_id" in row.values:
-            row.values["team_id"] = teams.get(row.values["owner_id"])
 
 
 def _known(session: Session, key: str, rows: Sequence[Row]) -> Sequence[Order]:

@@ -27,8 +27,8 @@ class OrderLineFields(Schema):
     product_name = Text(200, allow_none=True, metadata={"description": "Needed without a product."})
     quantity = Quantity(required=True)
     unit_price = MoneyAmount(least=_ZERO)
-    discount_percent = Percent()
-    tax_rate = Percent()
+    discount_percent = Percent(load_default=_ZERO)
+    tax_rate = Percent(load_default=_ZERO)
 
 
 class OrderLineView(Schema):

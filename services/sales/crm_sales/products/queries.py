@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from crm_sales.products.models import Product
 
 
-def usual_prices(products: Iterable[Product], currency: str) -> dict[str | None, Decimal]:
-    """The list price of each product that has one in a currency, by the product's id."""
-    return {each.id: each.list_price for each in products if each.currency == currency}
+def by_id(session: Session, ids: Iterable[str | None]) -> dict[str, Product]:
+    """Those of these products that are there, by their ids."""
+    wanted = {each for each in ids if each}
+    found = session.scalars(select(Product).where(Product.id.in_(wanted))) if wanted else ()
+    return {product.id: product for product in found}

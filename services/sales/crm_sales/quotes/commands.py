@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,13 +15,11 @@ from crm_chassis.auth import Principal
 from crm_chassis.database import new_id
 from crm_chassis.problems import invalid
 from crm_chassis.scheduler import cancel_timers, set_timers
-from crm_sales import numbers
-from crm_sales.discounts.queries import Offered, check_discounts
+from crm_sales import document_lines, numbers
+from crm_sales.discounts.queries import check_discounts
 from crm_sales.opportunities.models import Opportunity
 from crm_sales.opportunities.queries import named
 from crm_sales.orders import commands as orders
-from crm_sales.products.models import Product
-from crm_sales.products.queries import usual_prices
 from crm_sales.quotes import events
 from crm_sales.quotes.models import Quote, QuoteLine, QuoteNumber
 from crm_sales.quotes.timers import QUOTE_EXPIRY
@@ -71,47 +69,9 @@ def _offer(
 
     :raises Problem: 422 naming each line that is wrong, or lets off more than the principal may.
     """
-    products = _products(session, given)
-    errors = [
-        (f"lines.{place}.{field}", why)
-        for place, line in enumerate(given)
-        for field, why in _refusals(line, products.get(line.get("product_id", "")), quote.currency)
-    ]
-    if errors:
-        raise invalid(*errors)
-    lines = [_line(line, products.get(line.get("product_id", ""))) for line in given]
-    usual = usual_prices(products.values(), quote.currency)
-    offered = [
-        Offered(usual.get(line.product_id), line.unit_price, line.discount_percent)
-        for line in lines
-    ]
+    lines, offered = document_lines.completed(session, given, quote.currency)
     check_discounts(session, principal, offered)
-    quote.offer(lines)
-
-
-def _products(session: Session, given: Sequence[Mapping[str, Any]]) -> dict[str, Product]:
-    wanted = {line["product_id"] for line in given if line.get("product_id")}
-    found = session.scalars(select(Product).where(Product.id.in_(wanted))) if wanted else ()
-    return {product.id: product for product in found}
-
-
-def _refusals(
-    line: Mapping[str, Any], product: Product | None, currency: str
-) -> Iterator[tuple[str, str]]:
-    if line.get("product_id") and product is None:
-        yield "product_id", "No such product."
-        return
-    if product is None and "product_name" not in line:
-        yield "product_name", "Needed without a product."
-    if "unit_price" not in line and (product is None or product.currency != currency):
-        yield "unit_price", f"Needed without a product that has a price in {currency}."
-
-
-def _line(line: Mapping[str, Any], product: Product | None) -> QuoteLine:
-    listed = {} if product is None else {"product_name": product.name}
-    if product is not None and "unit_price" not in line:
-        listed["unit_price"] = product.list_price
-    return QuoteLine(**listed | line)
+    quote.offer([QuoteLine(**line) for line in lines])
 
 
 def change(session: Session, principal: Principal, quote: Quote, changes: dict[str, Any]) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from crm_chassis import directory
-from crm_chassis.aggregate import change_fields, default_owner
+from crm_chassis.aggregate import change_fields, owned_by
 from crm_chassis.auth import Principal
 from crm_chassis.calendar import start_of
 from crm_chassis.database import new_id
-from crm_chassis.imports import Row, resolve, upsert
+from crm_chassis.imports import Row, resolve, resolve_owner, upsert
 from crm_sales import replicas
 from crm_sales.products.models import Product
 from crm_sales.requests import commands, events
@@ -36,7 +36,7 @@ _IN_ORDER = (
     ("delivered_on", "closed_on"),
     ("planned_start_on", "planned_delivery_on"),
 )
-_OWNERS = ("owner", "development_owner", "service_owner")
+_OTHER_OWNERS = ("development_owner", "service_owner")
 
 
 def import_rows(session: Session, principal: Principal, key: str, rows: Sequence[Row]) -> None:
@@ -48,8 +48,9 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
     created: list[CustomerRequest] = []
 
     def create(session: Session, values: dict[str, Any]) -> CustomerRequest:
-        owner = {"owner_id": default_owner(principal), "team_id": principal.team_id}
-        request = CustomerRequest(**{"id": new_id()} | owner | values | _moments(session, values))
+        request = CustomerRequest(
+            **{"id": new_id()} | owned_by(principal) | values | _moments(session, values)
+        )
         session.add(request)
         created.append(request)
         return request
@@ -66,12 +67,9 @@ def _resolve(session: Session, rows: Sequence[Row]) -> None:
     resolve(session, rows, "account", "account_id", replicas.accounts)
     resolve(session, rows, "contact", "contact_id", replicas.contacts_by_key)
     resolve(session, rows, "product", "product_id", Product.__table__)
-    for name in _OWNERS:
+    resolve_owner(session, rows)
+    for name in _OTHER_OWNERS:
         resolve(session, rows, name, f"{name}_id", directory.users)
-    teams = directory.teams_of(session, (row.values.get("owner_id") for row in rows))
-    for row in rows:
-        if "owner_id" in row.values:
-            row.values["team_id"] = teams.get(row.values["owner_id"])
 
 
 def _check(row: Row) -> None:

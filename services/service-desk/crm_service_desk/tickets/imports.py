@@ -8,11 +8,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from crm_chassis import directory
 from crm_chassis.aggregate import change_fields
 from crm_chassis.auth import Principal
 from crm_chassis.calendar import start_of
-from crm_chassis.imports import Row, resolve, upsert
+from crm_chassis.imports import Row, resolve, resolve_owner, upsert
 from crm_service_desk import events, replicas
 from crm_service_desk.tickets import commands
 from crm_service_desk.tickets.models import DONE, Ticket
@@ -24,12 +23,9 @@ def import_rows(session: Session, principal: Principal, key: str, rows: Sequence
     """Upsert tickets; without an assignee they wait with the team of who imports them."""
     resolve(session, rows, "account", "account_id", replicas.accounts)
     resolve(session, rows, "contact", "contact_id", replicas.contacts)
-    resolve(session, rows, "assignee", "assignee_id", directory.users)
-    teams = directory.teams_of(session, (row.values.get("assignee_id") for row in rows))
+    resolve_owner(session, rows, "assignee")
     for row in rows:
         _check(row)
-        if "assignee_id" in row.values:
-            row.values["team_id"] = teams.get(row.values["assignee_id"])
     opened: list[Ticket] = []
 
     def create(session: Session, values: dict[str, Any]) -> Ticket:
