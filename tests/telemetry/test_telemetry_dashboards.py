@@ -115,7 +115,8 @@ def test_the_files_are_what_the_generator_writes() -> None:
 
 
 def load_generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("crm_dashboards", TELEMETRY / "dashboards.py")
+    package = TELEMETRY / "dashboards" / "__init__.py"
+    spec = importlib.util.spec_from_file_location("crm_dashboards", package)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
