@@ -15,12 +15,12 @@ P = ParamSpec("P")
 
 
 def administers(
-    permission: str, act: str, keeps: Container[str] = ()
+    permission: str, act: str, keeps: Container[str] = (), *, if_match: bool = False
 ) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
     """A view that changes identities: like ``writes``, for a permission granted for ``all``."""
 
     def decorate(view: Callable[P, Any]) -> Callable[P, Any]:
-        @writes(permission, act=act, keeps=keeps)
+        @writes(permission, act=act, keeps=keeps, if_match=if_match)
         @wraps(view)
         def wrapper(*args: P.args, **kwargs: P.kwargs) -> Any:
             require_everywhere(current_principal(), permission)

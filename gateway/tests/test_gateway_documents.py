@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import schemathesis
 
+from crm_chassis.database import new_id
 from crm_gateway import documents
 from crm_gateway.routes import ROUTES
-from crm_gateway.testing_harness import Running, StubService, running_gateway, settings_for
+from crm_gateway.testing_harness import Caller, Running, StubService, running_gateway, settings_for
 
 ITEM = {"type": "object", "properties": {"parent": {"$ref": "#/components/schemas/Item"}}}
 DOCUMENT = {
@@ -39,6 +40,14 @@ DOCUMENT = {
                     "404": {"$ref": "#/components/responses/NotFound"},
                 },
             },
+            "patch": {
+                "tags": ["items"],
+                "operationId": "change_item",
+                "parameters": [
+                    {"in": "header", "name": "If-Match", "schema": {"type": "string"}},
+                ],
+                "responses": {"204": {"description": "Changed"}},
+            },
         }
     },
     "components": {
@@ -47,6 +56,9 @@ DOCUMENT = {
         "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
     },
 }
+METHODS = {"get", "post", "put", "patch", "delete"}
+OWN_PATHS = ("/api/identity/", "/api/auth/")
+A_KEY_TOO_LONG = {"Idempotency-Key": "k" * 201, "If-Match": '"1"'}
 
 
 @pytest.fixture
@@ -112,6 +124,29 @@ def test_it_holds_together(gateway: Running, service: StubService) -> None:
     operations = list(schemathesis.openapi.from_dict(document).get_all_operations())
     assert len(operations) > 25
     assert all(operation.ok() for operation in operations)
+
+
+def test_a_header_is_named_just_where_it_is_heeded(gateway: Running, admin: Caller) -> None:
+    named, heeded = set(), set()
+    own = {path: e for path, e in merged(gateway)["paths"].items() if path.startswith(OWN_PATHS)}
+    for path, entry in own.items():
+        for method in METHODS & entry.keys():
+            parameters = entry[method].get("parameters", [])
+            named |= {(path, method, each["name"]) for each in parameters if each["in"] == "header"}
+            at = re.sub(r"{\w+}", new_id(), path)
+            answer = admin.call(method.upper(), at, json={})
+            if answer.status == 428:
+                heeded.add((path, method, "If-Match"))
+            answer = admin.call(method.upper(), at, A_KEY_TOO_LONG, json={})
+            if answer.status == 422 and "Idempotency-Key" in answer.data.decode():
+                heeded.add((path, method, "Idempotency-Key"))
+    assert named == heeded
+    assert {name for *_, name in heeded} == {"If-Match", "Idempotency-Key"}
+
+
+def test_what_a_service_says_of_headers_is_in_it(gateway: Running, service: StubService) -> None:
+    operation = merged(gateway)["paths"]["/api/sales/v1/items/{id}"]["patch"]
+    assert operation["parameters"] == DOCUMENT["paths"]["/v1/items/{id}"]["patch"]["parameters"]
 
 
 def test_it_is_fetched_once_in_a_while(

@@ -60,7 +60,7 @@ def visible_one(
 def visible_to_change(session: Session, model: type[A], key: object, permission: str) -> A:
     """Like :func:`visible_one`, for a client that has seen the version it changes.
 
-    :raises Problem: 404, 412 or 428.
+    :raises Problem: 404 or 412.
     """
     found = visible_one(session, model, key, permission)
     check_version(found)

@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from flask import Response, g, jsonify, request, send_file
+from flask import Response, make_response, request, send_file
 from flask.views import MethodView
 from marshmallow import Schema, fields
 from sqlalchemy.orm import Session
 
-from crm_chassis import idempotency
 from crm_chassis.attachments import (
     Attachable,
     Attachment,
@@ -25,12 +24,19 @@ from crm_chassis.attachments import (
     too_large,
 )
 from crm_chassis.auth import current_principal, forbidden, require
-from crm_chassis.context import Origin, acting
 from crm_chassis.fields import Instant, Reference, Text
 from crm_chassis.paging import Listing, Page, page_schema
 from crm_chassis.problems import Problem, invalid, not_found
 from crm_chassis.storage import Readable
-from crm_chassis.web import Blueprint, current_service, reads, writes
+from crm_chassis.web import (
+    IDEMPOTENCY_KEY,
+    Blueprint,
+    current_service,
+    in_one_transaction,
+    reads,
+    takes,
+    writes,
+)
 
 log = structlog.get_logger(__name__)
 _FORM_BYTES = 100_000  # of a multipart body, around the file itself
@@ -108,6 +114,7 @@ def attachments_blueprint(to: Attachable) -> Blueprint:
             subject = subject_of(session, subject_id, to.read, lock=False)
             return LISTING.page(session, attachments_of(to, subject.id), query)
 
+        @takes(IDEMPOTENCY_KEY)
         @blueprint.doc(requestBody=_BODY)
         @blueprint.arguments(NewAttachment, location="query")
         @blueprint.response(201, AttachmentView)
@@ -117,19 +124,13 @@ def attachments_blueprint(to: Attachable) -> Blueprint:
             with current_service().database.reading() as session:
                 subject_of(session, subject_id, to.write, lock=False)
             content = _receive(query)
-            principal = current_principal()
-            key = idempotency.digest_of(request, principal.id)
-            origin = Origin(actor=principal.id, correlation_id=g.correlation_id)
-            with current_service().database.transaction() as session, acting(origin):
-                if key and (earlier := _earlier(session, key, content)):
-                    return earlier
+
+            def answer(session: Session) -> Response:
                 subject = subject_of(session, subject_id, to.write, lock=True)
-                attachment = attach(session, to, subject, content, principal.id)
-                response = jsonify(AttachmentView().dump(attachment))
-                response.status_code = 201
-                if key:
-                    idempotency.keep(session, key, response)
-            return response
+                attachment = attach(session, to, subject, content, current_principal().id)
+                return make_response(AttachmentView().dump(attachment), 201)
+
+            return in_one_transaction(answer, content.sha256.encode())
 
     @blueprint.route("/<uuid:attachment_id>")
     class AttachmentById(MethodView):
@@ -184,10 +185,6 @@ def _incoming(query: dict[str, Any], limit: int) -> Iterator[tuple[str, Readable
     if "filename" not in query:
         raise invalid(("filename", "Needed where the body is the file itself."))
     yield query["filename"], request.stream
-
-
-def _earlier(session: Session, key: str, content: Content) -> Response | None:
-    return idempotency.claim(session, key, request, content.sha256.encode())
 
 
 def _download(attachment: Attachment) -> Response:

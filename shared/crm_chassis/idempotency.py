@@ -1,4 +1,4 @@
-"""``Idempotency-Key``: a POST that is sent twice is done once and answered twice alike.
+"""``Idempotency-Key``: a change that is sent twice is done once and answered twice alike.
 
 The key is claimed, and the answer kept, in the transaction of the change itself: there is no
 moment at which one is there without the other.

@@ -11,7 +11,7 @@ import orjson
 from flask import Response, request, stream_with_context
 from flask.views import MethodView
 from marshmallow import Schema, fields, validate
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, tuple_
 from sqlalchemy.orm import Session
 
 from crm_chassis.auth import current_principal, forbidden, require
@@ -182,9 +182,7 @@ def _errors(session: Session, job_id: str, query: Mapping[str, Any]) -> Page[Any
     statement = select(import_errors).where(columns.job_id == job_id)
     if "cursor" in query:
         row, _, key = query["cursor"].partition(":")
-        statement = statement.where(
-            (columns.row > int(row)) | ((columns.row == int(row)) & (columns.id > key))
-        )
+        statement = statement.where(tuple_(columns.row, columns.id) > (int(row), key))
     limit = query["limit"]
     found = session.execute(statement.order_by(columns.row, columns.id).limit(limit + 1)).all()
     return page_of(found, limit, lambda last: f"{last.row}:{last.id}")

@@ -16,19 +16,22 @@ from marshmallow import Schema, fields
 
 from crm_chassis.custom_fields.document import describe
 from crm_chassis.problems import CONTENT_TYPE
-from crm_chassis.web import current_service
+from crm_chassis.web import IDEMPOTENCY_KEY, IF_MATCH, TAKES, current_service
 
-_IF_MATCH = {
-    "in": "header",
-    "name": "If-Match",
-    "schema": {"type": "string"},
-    "description": "The ETag you have seen, where a change of what is stored is asked for.",
-}
-_IDEMPOTENCY_KEY = {
-    "in": "header",
-    "name": "Idempotency-Key",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
-    "description": "Of your choice: a repeat with the same key gets the first answer again.",
+_HEADERS = {
+    IDEMPOTENCY_KEY: {
+        "in": "header",
+        "name": IDEMPOTENCY_KEY,
+        "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+        "description": "Of your choice: a repeat with the same key gets the first answer again.",
+    },
+    IF_MATCH: {
+        "in": "header",
+        "name": IF_MATCH,
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "The ETag of what is changed, as you have seen it.",
+    },
 }
 
 
@@ -52,17 +55,14 @@ class ProblemDetails(Schema):
 
 
 class _Headers(BasePlugin):
-    """Names the headers that writing operations take."""
+    """Names the headers that an operation takes, as its view says by ``web.takes``."""
 
     def operation_helper(
         self, path: str | None = None, operations: dict[str, Any] | None = None, **_: Any
     ) -> None:
-        for method, operation in (operations or {}).items():
-            parameters = operation.setdefault("parameters", [])
-            if method == "post":
-                parameters.append(_IDEMPOTENCY_KEY)
-            if method in ("post", "put", "patch", "delete") and "{" in (path or ""):
-                parameters.append(_IF_MATCH)
+        for operation in (operations or {}).values():
+            parameters = [_HEADERS[name] for name in operation.pop(TAKES, ())]
+            operation.setdefault("parameters", []).extend(parameters)
 
 
 class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest is untyped

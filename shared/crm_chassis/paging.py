@@ -15,7 +15,8 @@ from uuid import UUID
 
 import orjson
 from marshmallow import Schema, fields, validate
-from sqlalchemy import ColumnElement, Select, false, literal, or_, tuple_
+from sqlalchemy import Column as TableColumn
+from sqlalchemy import ColumnElement, Select, false, literal, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from crm_chassis.auth import current_principal, forbidden
@@ -129,6 +130,19 @@ class PageQuery(Schema):
 
     limit = LIMIT
     cursor = Reference()
+
+
+def after_row(
+    time: TableColumn[Any], key: TableColumn[Any], last: str, *, newest_first: bool = False
+) -> ColumnElement[bool]:
+    """The rows after the one whose key is ``last``, in the order of their times and keys.
+
+    None where there is no such row.
+    """
+    table = key.table.alias()
+    its_time = select(table.c[time.name]).where(table.c[key.name] == last).scalar_subquery()
+    row, last_row = tuple_(time, key), tuple_(its_time, literal(last, key.type))
+    return row < last_row if newest_first else row > last_row
 
 
 class Listing(Generic[M]):

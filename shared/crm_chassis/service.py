@@ -326,7 +326,7 @@ def create_service(
     if settings.token_keys:  # the gateway has none: it admits on its own terms
         _admit_known_principals(app)
     cli.register(app)
-    service.telemetry.instrument(app, service.database.engine)
+    service.telemetry.instrument(app, service.database.engine, health.PROBES)
     return app
 
 

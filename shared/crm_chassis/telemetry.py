@@ -7,7 +7,8 @@ are linked to every event of theirs in any case.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -54,11 +55,15 @@ class Telemetry:
             self.provider = provider
         self.tracer = self.provider.get_tracer("crm_chassis")
 
-    def instrument(self, app: Flask, engine: Engine) -> None:
-        """Give every request and every statement a span."""
+    def instrument(self, app: Flask, engine: Engine, untraced: Iterable[str]) -> None:
+        """Give every request and every statement a span.
+
+        :param untraced: the paths of requests that get none.
+        """
         if self.enabled:
+            whole_urls = [rf"^\w+://[^/]+{re.escape(path)}(\?|$)" for path in untraced]
             FlaskInstrumentor().instrument_app(  # type: ignore[no-untyped-call]  # untyped there
-                app, tracer_provider=self.provider, excluded_urls="healthz,readyz,metrics"
+                app, tracer_provider=self.provider, excluded_urls=",".join(whole_urls)
             )
             # SQLAlchemyInstrumentor takes one provider a process; here each service has its own.
             EngineTracer(  # type: ignore[no-untyped-call]  # untyped there

@@ -31,6 +31,10 @@ P = ParamSpec("P")
 View = Callable[P, Any]
 A = TypeVar("A", bound=Aggregate)
 
+IDEMPOTENCY_KEY, IF_MATCH = "Idempotency-Key", "If-Match"
+TAKES = "x-takes"
+"""Says of an operation, while the OpenAPI document is made, which of these headers it heeds."""
+
 
 class _Parser(FlaskParser):
     """Refuses unknown fields everywhere, not only in bodies, and what is not strict JSON."""
@@ -93,41 +97,70 @@ def reads(permission: str) -> Callable[[View[P]], View[P]]:
 
 
 def writes(
-    permission: str | None = None, *, act: str | None = None, keeps: Container[str] = ()
+    permission: str | None = None,
+    *,
+    act: str | None = None,
+    keeps: Container[str] = (),
+    if_match: bool = False,
 ) -> Callable[[View[P]], View[P]]:
     """A view that changes: authorised, all of it one transaction, with ``session`` for it.
-
-    The answer is made inside the transaction and sent after the commit. ``Idempotency-Key`` is
-    honoured.
 
     :param permission: None where it depends on what is asked, and the view requires it itself.
     :param act: what it is as an administrative act, such as ``role.change``; None if it is none.
     :param keeps: the fields of the request whose values are kept with the act, not only the names;
         never a secret or personal data.
+    :param if_match: it is for clients that have seen what it changes: without ``If-Match`` it is
+        not called, and it compares by :func:`check_version`.
     """
 
     def decorate(view: View[P]) -> View[P]:
+        @takes(IDEMPOTENCY_KEY, *([IF_MATCH] if if_match else []))
         @wraps(view)
         def wrapper(*args: P.args, **kwargs: P.kwargs) -> Any:
-            principal = current_principal()
             if permission is not None:
                 require(permission)
-            key = idempotency.digest_of(request, principal.id)
-            origin = Origin(actor=principal.id, correlation_id=g.correlation_id)
-            with current_service().database.transaction() as session, acting(origin):
-                if key and (earlier := idempotency.claim(session, key, request)):
-                    return earlier
+            if if_match:
+                g.seen_version = _seen_version()
+
+            def answer(session: Session) -> Response:
                 kwargs["session"] = session
                 response = make_response(view(*args, **kwargs))
                 if act is not None:
                     _keep_act(session, act, response, keeps)
-                if key:
-                    idempotency.keep(session, key, response)
                 return response
+
+            return in_one_transaction(answer)
 
         return wrapper
 
     return decorate
+
+
+def takes(*headers: str) -> Callable[[View[P]], View[P]]:
+    """Have the OpenAPI document name the headers that a view heeds."""
+    mark: Callable[[View[P]], View[P]] = Blueprint.doc(**{TAKES: list(headers)})
+    return mark
+
+
+def in_one_transaction(
+    answer: Callable[[Session], Response], content: bytes | None = None
+) -> Response:
+    """The answer to the request, made inside a transaction and sent after its commit.
+
+    ``Idempotency-Key`` is honoured.
+
+    :param content: what tells the body from another one, when it was read as a stream.
+    """
+    principal = current_principal()
+    key = idempotency.digest_of(request, principal.id)
+    origin = Origin(actor=principal.id, correlation_id=g.correlation_id)
+    with current_service().database.transaction() as session, acting(origin):
+        if key and (earlier := idempotency.claim(session, key, request, content)):
+            return earlier
+        response = answer(session)
+        if key:
+            idempotency.keep(session, key, response)
+        return response
 
 
 def _keep_act(session: Session, act: str, response: Response, keeps: Container[str]) -> None:
@@ -150,12 +183,12 @@ def versioned(session: Session, entity: A) -> tuple[A, dict[str, str]]:
 _VERSION = re.compile(r"[0-9]{1,18}")
 
 
-def expected_version() -> int:
+def _seen_version() -> int:
     """The version the client has seen, from ``If-Match``.
 
     :raises Problem: 428 without the header; 412 when it is no version of ours.
     """
-    header = request.headers.get("If-Match")
+    header = request.headers.get(IF_MATCH)
     if header is None:
         raise Problem(428, "version-missing", "Send If-Match with the ETag you have seen.")
     tag = header.strip().removeprefix("W/").strip('"')
@@ -167,9 +200,11 @@ def expected_version() -> int:
 def check_version(entity: Aggregate) -> None:
     """Refuse the request unless the client has seen the entity as it is.
 
-    :raises Problem: 428 or 412.
+    Only in views that ``writes`` declares with ``if_match``.
+
+    :raises Problem: 412.
     """
-    if entity.version != expected_version():
+    if entity.version != g.seen_version:
         raise stale()
 
 

@@ -106,6 +106,12 @@ def test_a_problem_names_its_trace(traced):
     assert answer.json["trace_id"] == "c" * 32
 
 
+def test_what_only_looks_like_a_probe_is_traced(traced):
+    for query in ("q=metrics", "q=http://host/readyz"):
+        traced.notes.as_user().get(f"/v1/notes?{query}")
+    assert len(of_kind(traced.spans(traced.notes), SpanKind.SERVER)) == 2
+
+
 def test_probes_are_not_traced(traced):
     for path in ("/healthz", "/readyz", "/metrics"):
         traced.notes.anonymous().get(path)

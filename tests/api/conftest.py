@@ -1,4 +1,4 @@
-"""Customer and sales, each with a row of everything that somebody owns."""
+"""The services, customer and sales with a row of everything that somebody owns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from crm_chassis.database import new_id, utc_now
 from crm_chassis.inbox import parked_events
 from crm_chassis.testing_harness import Caller, Harness, event
 from crm_customer.app import create_app as create_customer
+from crm_marketing.app import create_app as create_marketing
+from crm_reporting.app import create_app as create_reporting
 from crm_sales.app import create_app as create_sales
+from crm_service_desk.app import create_app as create_service_desk
 
 PHONE = "+8613800138000"
 SECRET = "the minutes are nobody's business"
@@ -259,34 +262,68 @@ def populate_sales(rows: Populated) -> None:
     rows.replay("reporting")
 
 
-SERVICES: dict[str, tuple[Callable[..., Any], Callable[[Populated], None]]] = {
+def populate_marketing(rows: Populated) -> None:
+    rows.make("campaigns", {"name": "Spring"})
+    rows.upload("campaigns")
+    rows.park()
+    rows.replay("reporting")
+
+
+def populate_service_desk(rows: Populated) -> None:
+    rows.make("tickets", {"subject": "It does not start", "type": "incident"})
+    rows.upload("tickets")
+    rows.park()
+    rows.replay("reporting")
+
+
+def populate_reporting(rows: Populated) -> None:
+    rows.keep("kpis", "won_amount", shared=True)
+    rows.make("jobs", {"kind": "verify"}, path="/v1/projections/jobs", shared=True)
+    for collection in ("events", "parked", "replays"):  # it publishes nothing
+        rows.keep(collection, new_id(), shared=True)
+
+
+Made = tuple[Callable[..., Any], Callable[[Populated], None]]
+SERVICES: dict[str, Made] = {
     "customer": (create_customer, populate_customer),
     "sales": (create_sales, populate_sales),
 }
+FURTHER: dict[str, Made] = {
+    "marketing": (create_marketing, populate_marketing),
+    "service-desk": (create_service_desk, populate_service_desk),
+    "reporting": (create_reporting, populate_reporting),
+}
+
+
+def _populated(name: str, folder: Path, url: str | None = None) -> Iterator[Populated]:
+    create, populate = (SERVICES | FURTHER)[name]
+    harness = Harness(create, name, folder, url)
+    populated = Populated(harness)
+    populate(populated)
+    yield populated
+    harness.close()
 
 
 @pytest.fixture(scope="module", params=SERVICES)
 def rows(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Populated]:
+    """Customer and sales, each with its rows."""
+    yield from _populated(request.param, tmp_path_factory.mktemp("api"))
+
+
+@pytest.fixture(scope="module", params=SERVICES | FURTHER)
+def rows_of_every_service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Populated]:
     """Each service with its rows."""
-    create, populate = SERVICES[request.param]
-    harness = Harness(create, request.param, Path(tmp_path_factory.mktemp("api")))
-    populated = Populated(harness)
-    populate(populated)
-    yield populated
-    harness.close()
+    yield from _populated(request.param, tmp_path_factory.mktemp("api"))
 
 
 @pytest.fixture(scope="module", params=SERVICES)
 def rows_on_postgres(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postgres: Any
 ) -> Iterator[Populated]:
-    """Each service with its rows, on PostgreSQL."""
-    create, populate = SERVICES[request.param]
+    """Customer and sales, each with its rows, on PostgreSQL."""
     url = postgres.create_database(f"api-{request.param}")
-    harness = Harness(create, request.param, Path(tmp_path_factory.mktemp("api")), url)
-    populated = Populated(harness)
-    populate(populated)
-    yield populated
-    harness.close()
+    yield from _populated(request.param, tmp_path_factory.mktemp("api"), url)

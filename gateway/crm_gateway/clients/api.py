@@ -58,7 +58,7 @@ class ClientById(MethodView):
         """Read an API client."""
         return versioned(session, queries.client(session, client_id))
 
-    @administers(WRITE, "client.change", _KEPT)
+    @administers(WRITE, "client.change", _KEPT, if_match=True)
     @blueprint.arguments(changes_of(ClientFields))
     @blueprint.response(200, ClientView)
     def patch(self, changes: dict[str, Any], client_id: object, session: Session) -> Any:

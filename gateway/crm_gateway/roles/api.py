@@ -55,7 +55,7 @@ class RoleById(MethodView):
         """Read a role."""
         return versioned(session, queries.role(session, role_id))
 
-    @administers(WRITE, "role.change", _KEPT)
+    @administers(WRITE, "role.change", _KEPT, if_match=True)
     @blueprint.arguments(RoleChanges)
     @blueprint.response(200, RoleView)
     def patch(self, changes: dict[str, Any], role_id: object, session: Session) -> Any:
@@ -65,7 +65,7 @@ class RoleById(MethodView):
         commands.change(session, current_principal(), role, changes)
         return versioned(session, role)
 
-    @administers(WRITE, "role.delete")
+    @administers(WRITE, "role.delete", if_match=True)
     @blueprint.response(204)
     def delete(self, role_id: object, session: Session) -> None:
         """Delete a role that nobody has."""

@@ -60,7 +60,7 @@ class TeamById(MethodView):
         """Read a team."""
         return versioned(session, queries.team(session, team_id))
 
-    @administers(WRITE, "team.change", _KEPT)
+    @administers(WRITE, "team.change", _KEPT, if_match=True)
     @blueprint.arguments(changes_of(TeamFields))
     @blueprint.response(200, TeamView)
     def patch(self, changes: dict[str, Any], team_id: object, session: Session) -> Any:

@@ -64,7 +64,7 @@ class UserById(MethodView):
         """Read a user."""
         return versioned(session, queries.user(session, current_principal(), user_id))
 
-    @administers(WRITE, "user.change", _KEPT)
+    @administers(WRITE, "user.change", _KEPT, if_match=True)
     @blueprint.arguments(changes_of(UserFields))
     @blueprint.response(200, UserView)
     def patch(self, changes: dict[str, Any], user_id: object, session: Session) -> Any:

@@ -115,7 +115,7 @@ def custom_fields_blueprint(service: str, resources: Sequence[CustomResource]) -
             """Read a declaration."""
             return _tagged(_one(session, field_id))
 
-        @writes(write, act="custom_field.change", keeps=CustomFieldChanges().fields)
+        @writes(write, act="custom_field.change", keeps=CustomFieldChanges().fields, if_match=True)
         @blueprint.arguments(changes_of(CustomFieldChanges))
         @blueprint.response(200, CustomFieldView)
         def patch(self, changes: dict[str, Any], field_id: object, session: Session) -> Any:
@@ -123,7 +123,7 @@ def custom_fields_blueprint(service: str, resources: Sequence[CustomResource]) -
             row = _to_change(session, field_id)
             return _tagged(_change(session, by_name[row.resource], row, changes))
 
-        @writes(write, act="custom_field.delete")
+        @writes(write, act="custom_field.delete", if_match=True)
         @blueprint.response(204)
         def delete(self, field_id: object, session: Session) -> None:
             """Delete a field that no record has a value of."""

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Index, String, Table, Uuid, insert, select, tuple_
+from sqlalchemy import Column, Index, String, Table, Uuid, insert, select
 from sqlalchemy.orm import Session
 
 from crm_chassis.context import current_origin
 from crm_chassis.database import Json, UTCDateTime, chassis_metadata, new_id, utc_now
+from crm_chassis.paging import after_row
 
 LONGEST_ACTOR = 64
 LONGEST_SUBJECT = 200
@@ -88,7 +89,6 @@ def list_acts(
     if until is not None:
         statement = statement.where(columns.at < until)
     if after is not None:
-        last = select(columns.at, columns.id).where(columns.id == after).subquery()
-        statement = statement.where(tuple_(columns.at, columns.id) < tuple_(last.c.at, last.c.id))
+        statement = statement.where(after_row(columns.at, columns.id, after, newest_first=True))
     rows = session.execute(statement.order_by(columns.at.desc(), columns.id.desc()).limit(limit))
     return [dict(row._mapping) for row in rows]

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Row, literal, select, tuple_
+from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.orm import Session
 
 from crm_chassis import outbox
@@ -19,6 +19,7 @@ from crm_chassis.database import utc_now
 from crm_chassis.events import Event, decode
 from crm_chassis.inbox import inbox, parked_events
 from crm_chassis.outbox import event_log
+from crm_chassis.paging import after_row
 from crm_contracts.catalogue import UnknownEventType
 
 if TYPE_CHECKING:
@@ -89,9 +90,9 @@ def list_events(
     columns = event_log.c
     statement = select(columns.recorded_at, columns.body).where(*conditions)
     if after is not None:
-        at = select(columns.recorded_at).where(columns.event_id == after).scalar_subquery()
-        here = tuple_(at, literal(after, columns.event_id.type))
-        statement = statement.where(tuple_(columns.recorded_at, columns.event_id) < here)
+        statement = statement.where(
+            after_row(columns.recorded_at, columns.event_id, after, newest_first=True)
+        )
     newest_first = (columns.recorded_at.desc(), columns.event_id.desc())
     return [
         envelope(row) for row in session.execute(statement.order_by(*newest_first).limit(limit))

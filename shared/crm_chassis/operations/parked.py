@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from crm_chassis import inbox
 from crm_chassis.database import Database
 from crm_chassis.operations.administration import record_act
+from crm_chassis.paging import after_row
 from crm_chassis.problems import Problem, conflict, not_found
 from crm_chassis.processor import TRANSIENT, Processor
 
@@ -61,10 +62,7 @@ def _found(state: str, selection: Selection, after: str | None) -> ColumnElement
     columns = inbox.parked_events.c
     condition = (columns.state == state) & selection.condition()
     if after is not None:
-        last = inbox.parked_events.alias("last_parked")
-        at = select(last.c.parked_at).where(last.c.id == after).scalar_subquery()
-        later = (columns.parked_at == at) & (columns.id > after)
-        condition &= (columns.parked_at > at) | later
+        condition &= after_row(*_ORDER, after)
     return condition
 
 

@@ -317,7 +317,7 @@ class NoteById(MethodView):
     def get(self, note_id: object, session: Session) -> Any:
         return versioned(session, visible_one(session, Note, note_id, READ))
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @notes.arguments(changes_of(NoteFields))
     @notes.response(200, NoteView)
     def patch(self, changes: dict[str, Any], note_id: object, session: Session) -> Any:

@@ -120,7 +120,7 @@ class AccountById(MethodView):
         """Read an account."""
         return versioned(session, visible_one(session, Account, account_id, READ))
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(changes_of(AccountFields))
     @blueprint.response(200, AccountView)
     def patch(self, changes: dict[str, Any], account_id: object, session: Session) -> Any:

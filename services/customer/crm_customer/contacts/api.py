@@ -140,7 +140,7 @@ class ContactById(MethodView):
         """Read a contact."""
         return versioned(session, visible_one(session, Contact, contact_id, READ))
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(changes_of(ContactFields))
     @blueprint.response(200, ContactView)
     def patch(self, changes: dict[str, Any], contact_id: object, session: Session) -> Any:
@@ -159,7 +159,7 @@ class ContactAtAccount(MethodView):
         contact = visible_one(session, Contact, contact_id, READ)
         return _membership(contact, account_id), {"ETag": f'"{contact.version}"'}
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(MembershipFields)
     @blueprint.response(200, ContactView)
     def put(
@@ -173,7 +173,7 @@ class ContactAtAccount(MethodView):
         commands.link(session, contact, account.id, said["roles"], said["primary"])
         return versioned(session, contact)
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.response(200, ContactView)
     def delete(self, contact_id: object, account_id: object, session: Session) -> Any:
         """Let a contact no longer be at an account."""

@@ -94,7 +94,7 @@ class CandidateById(MethodView):
 
 @blueprint.route("/duplicate-candidates/<uuid:candidate_id>/state")
 class CandidateState(MethodView):
-    @writes(DECIDE)
+    @writes(DECIDE, if_match=True)
     @blueprint.arguments(Decision)
     @blueprint.response(200, CandidateView)
     def put(self, decision: dict[str, Any], candidate_id: object, session: Session) -> Any:
@@ -147,7 +147,7 @@ class ThresholdsByKind(MethodView):
         """From which score on records count as duplicates."""
         return versioned(session, queries.thresholds(session, kind))
 
-    @writes(SETTINGS_WRITE, act="settings.change", keeps=Thresholds().fields)
+    @writes(SETTINGS_WRITE, act="settings.change", keeps=Thresholds().fields, if_match=True)
     @blueprint.arguments(Thresholds)
     @blueprint.response(200, ThresholdsView)
     def put(self, values: dict[str, Any], kind: KindName, session: Session) -> Any:

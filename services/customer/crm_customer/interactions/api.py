@@ -114,7 +114,7 @@ class InteractionById(MethodView):
             raise not_found("interaction")
         return versioned(session, interaction)
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(InteractionChanges)
     @blueprint.response(200, InteractionView)
     def patch(self, changes: dict[str, Any], interaction_id: object, session: Session) -> Any:

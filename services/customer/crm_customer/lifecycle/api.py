@@ -35,7 +35,7 @@ class Settings(MethodView):
         """Read the rules of the life cycle."""
         return versioned(session, queries.settings(session))
 
-    @writes(WRITE, act="settings.change", keeps=LifecycleSettingsFields().fields)
+    @writes(WRITE, act="settings.change", keeps=LifecycleSettingsFields().fields, if_match=True)
     @blueprint.arguments(changes_of(LifecycleSettingsFields))
     @blueprint.response(200, LifecycleSettingsView)
     def patch(self, changes: dict[str, Any], session: Session) -> Any:
@@ -64,7 +64,7 @@ class PlanByStage(MethodView):
         """The care of a stage."""
         return versioned(session, _plan(session, stage))
 
-    @writes(WRITE, act="settings.change", keeps=CarePlanFields().fields)
+    @writes(WRITE, act="settings.change", keeps=CarePlanFields().fields, if_match=True)
     @blueprint.arguments(changes_of(CarePlanFields))
     @blueprint.response(200, CarePlanView)
     def patch(self, changes: dict[str, Any], stage: str, session: Session) -> Any:

@@ -88,7 +88,7 @@ class MergeById(MethodView):
 
 @blueprint.route("/<uuid:merge_id>/undo")
 class MergeUndo(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.response(200, MergeView)
     def post(self, merge_id: object, session: Session) -> Any:
         """Have both records stand again as they were, unless the survivor was changed since."""

@@ -124,7 +124,7 @@ class Assign(MethodView):
 
 @blueprint.route("/pool/<uuid:account_id>/release")
 class Releases(MethodView):
-    @writes(RELEASE)
+    @writes(RELEASE, if_match=True)
     @blueprint.arguments(Release)
     @blueprint.response(200, PooledAccount)
     def post(self, values: dict[str, Any], account_id: object, session: Session) -> Any:
@@ -156,7 +156,7 @@ class Settings(MethodView):
         """Read the limits to claiming."""
         return versioned(session, queries.settings(session))
 
-    @writes(WRITE_SETTINGS, act="settings.change", keeps=PoolSettingsFields().fields)
+    @writes(WRITE_SETTINGS, act="settings.change", keeps=PoolSettingsFields().fields, if_match=True)
     @blueprint.arguments(changes_of(PoolSettingsFields))
     @blueprint.response(200, PoolSettingsView)
     def patch(self, changes: dict[str, Any], session: Session) -> Any:
@@ -192,7 +192,7 @@ class RuleById(MethodView):
         """Read a rule."""
         return versioned(session, _rule(session, rule_id))
 
-    @writes(WRITE_SETTINGS, act="pool_rule.change", keeps=PoolRuleFields().fields)
+    @writes(WRITE_SETTINGS, act="pool_rule.change", keeps=PoolRuleFields().fields, if_match=True)
     @blueprint.arguments(changes_of(PoolRuleFields))
     @blueprint.response(200, PoolRuleView)
     def patch(self, changes: dict[str, Any], rule_id: object, session: Session) -> Any:
@@ -202,7 +202,7 @@ class RuleById(MethodView):
         commands.change_rule(session, rule, changes)
         return versioned(session, rule)
 
-    @writes(WRITE_SETTINGS, act="pool_rule.delete")
+    @writes(WRITE_SETTINGS, act="pool_rule.delete", if_match=True)
     @blueprint.response(204)
     def delete(self, rule_id: object, session: Session) -> None:
         """Delete a rule."""

@@ -69,7 +69,7 @@ class TagByKey(MethodView):
         """Read a tag."""
         return versioned(session, _tag(session, key))
 
-    @writes(WRITE, act="tag.change", keeps=TagChanges().fields)
+    @writes(WRITE, act="tag.change", keeps=TagChanges().fields, if_match=True)
     @blueprint.arguments(TagChanges)
     @blueprint.response(200, TagView)
     def patch(self, changes: dict[str, Any], key: str, session: Session) -> Any:
@@ -79,7 +79,7 @@ class TagByKey(MethodView):
         commands.change_tag(session, tag, changes)
         return versioned(session, tag)
 
-    @writes(WRITE, act="tag.delete")
+    @writes(WRITE, act="tag.delete", if_match=True)
     @blueprint.response(204)
     def delete(self, key: str, session: Session) -> None:
         """Delete a tag that no customer bears and no rule gives."""
@@ -120,7 +120,7 @@ class RuleById(MethodView):
         """Read a rule."""
         return versioned(session, _rule(session, rule_id))
 
-    @writes(WRITE, act="tag_rule.change", keeps=RuleChanges().fields)
+    @writes(WRITE, act="tag_rule.change", keeps=RuleChanges().fields, if_match=True)
     @blueprint.arguments(RuleChanges)
     @blueprint.response(200, RuleView)
     def patch(self, changes: dict[str, Any], rule_id: object, session: Session) -> Any:
@@ -130,7 +130,7 @@ class RuleById(MethodView):
         commands.change_rule(session, rule, changes)
         return versioned(session, rule)
 
-    @writes(WRITE, act="tag_rule.delete")
+    @writes(WRITE, act="tag_rule.delete", if_match=True)
     @blueprint.response(204)
     def delete(self, rule_id: object, session: Session) -> None:
         """Delete a rule; the tags that it gave are taken."""

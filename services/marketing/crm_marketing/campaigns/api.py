@@ -77,7 +77,7 @@ class CampaignById(MethodView):
         """Read a campaign."""
         return versioned(session, visible_one(session, Campaign, campaign_id, READ))
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(changes_of(CampaignFields))
     @blueprint.response(200, CampaignView)
     def patch(self, changes: dict[str, Any], campaign_id: object, session: Session) -> Any:
@@ -89,7 +89,7 @@ class CampaignById(MethodView):
 
 @blueprint.route("/<uuid:campaign_id>/status")
 class CampaignStatus(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(CampaignMove)
     @blueprint.response(200, CampaignView)
     def put(self, move: dict[str, Any], campaign_id: object, session: Session) -> Any:

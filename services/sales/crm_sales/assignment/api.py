@@ -63,7 +63,7 @@ class AssignmentRuleById(MethodView):
         """Read a rule."""
         return versioned(session, _rule(session, rule_id))
 
-    @writes(WRITE, act="assignment_rule.change", keeps=AssignmentRuleFields().fields)
+    @writes(WRITE, act="assignment_rule.change", keeps=AssignmentRuleFields().fields, if_match=True)
     @blueprint.arguments(changes_of(AssignmentRuleFields))
     @blueprint.response(200, AssignmentRuleView)
     def patch(self, changes: dict[str, Any], rule_id: object, session: Session) -> Any:

@@ -75,7 +75,7 @@ class Comments(MethodView):
 
 @blueprint.route("/comments/<uuid:comment_id>")
 class CommentById(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(CommentText)
     @blueprint.response(200, CommentView)
     def put(self, values: dict[str, Any], comment_id: object, session: Session) -> Any:
@@ -84,7 +84,7 @@ class CommentById(MethodView):
         commands.change(session, current_principal(), comment, values)
         return versioned(session, comment)
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.response(204)
     def delete(self, comment_id: object, session: Session) -> None:
         """Take it back; its author may."""

@@ -71,7 +71,7 @@ class CompetitorById(MethodView):
         """Read a competitor."""
         return versioned(session, _competitor(session, competitor_id))
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(changes_of(CompetitorFields))
     @blueprint.response(200, CompetitorView)
     def patch(self, changes: dict[str, Any], competitor_id: object, session: Session) -> Any:

@@ -109,7 +109,7 @@ class ContractById(MethodView):
         """Read a contract."""
         return versioned(session, queries.one(session, contract_id))
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(changes_of(ContractFields))
     @blueprint.response(200, ContractDetail)
     def patch(self, changes: dict[str, Any], contract_id: object, session: Session) -> Any:
@@ -121,7 +121,7 @@ class ContractById(MethodView):
 
 @blueprint.route("/contracts/<uuid:contract_id>/submit")
 class ContractSubmission(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.response(200, ContractDetail)
     def post(self, contract_id: object, session: Session) -> Any:
         """Ask for the approvals that the rules want; with none of them it is approved."""
@@ -132,7 +132,7 @@ class ContractSubmission(MethodView):
 
 @blueprint.route("/contracts/<uuid:contract_id>/approve")
 class ContractApproval(MethodView):
-    @writes(APPROVE)
+    @writes(APPROVE, if_match=True)
     @blueprint.arguments(ApprovalComment)
     @blueprint.response(200, ContractDetail)
     def post(self, given: dict[str, Any], contract_id: object, session: Session) -> Any:
@@ -145,7 +145,7 @@ class ContractApproval(MethodView):
 
 @blueprint.route("/contracts/<uuid:contract_id>/reject")
 class ContractRejection(MethodView):
-    @writes(APPROVE)
+    @writes(APPROVE, if_match=True)
     @blueprint.arguments(ContractRefusal)
     @blueprint.response(200, ContractDetail)
     def post(self, refusal: dict[str, Any], contract_id: object, session: Session) -> Any:
@@ -158,7 +158,7 @@ class ContractRejection(MethodView):
 
 @blueprint.route("/contracts/<uuid:contract_id>/delegate")
 class ContractDelegation(MethodView):
-    @writes(APPROVE)
+    @writes(APPROVE, if_match=True)
     @blueprint.arguments(Delegation)
     @blueprint.response(200, ContractDetail)
     def post(self, given: dict[str, Any], contract_id: object, session: Session) -> Any:
@@ -171,7 +171,7 @@ class ContractDelegation(MethodView):
 
 @blueprint.route("/contracts/<uuid:contract_id>/withdraw")
 class ContractWithdrawal(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.response(200, ContractDetail)
     def post(self, contract_id: object, session: Session) -> Any:
         """Take a contract back from its approvers."""
@@ -182,7 +182,7 @@ class ContractWithdrawal(MethodView):
 
 @blueprint.route("/contracts/<uuid:contract_id>/activate")
 class ContractActivation(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.response(200, ContractDetail)
     def post(self, contract_id: object, session: Session) -> Any:
         """Have an approved contract hold from today; on its first day it does so by itself."""
@@ -193,7 +193,7 @@ class ContractActivation(MethodView):
 
 @blueprint.route("/contracts/<uuid:contract_id>/void")
 class ContractVoiding(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(ContractRefusal)
     @blueprint.response(200, ContractDetail)
     def post(self, given: dict[str, Any], contract_id: object, session: Session) -> Any:
@@ -228,7 +228,9 @@ class ApprovalRuleById(MethodView):
         """Read a rule."""
         return versioned(session, _rule(session, rule_id))
 
-    @writes(RULES_WRITE, act="approval_rule.change", keeps=ApprovalRuleFields().fields)
+    @writes(
+        RULES_WRITE, act="approval_rule.change", keeps=ApprovalRuleFields().fields, if_match=True
+    )
     @blueprint.arguments(changes_of(ApprovalRuleFields))
     @blueprint.response(200, ApprovalRuleView)
     def patch(self, changes: dict[str, Any], rule_id: object, session: Session) -> Any:
@@ -238,7 +240,7 @@ class ApprovalRuleById(MethodView):
         commands.change_rule(session, rule, changes)
         return versioned(session, rule)
 
-    @writes(RULES_WRITE, act="approval_rule.delete")
+    @writes(RULES_WRITE, act="approval_rule.delete", if_match=True)
     @blueprint.response(204)
     def delete(self, rule_id: object, session: Session) -> None:
         """Remove a rule."""
@@ -262,7 +264,9 @@ class ContractRules(MethodView):
         """Read the rules for contracts."""
         return versioned(session, queries.settings(session))
 
-    @writes(SETTINGS_WRITE, act="settings.change", keeps=ContractSettingsFields().fields)
+    @writes(
+        SETTINGS_WRITE, act="settings.change", keeps=ContractSettingsFields().fields, if_match=True
+    )
     @blueprint.arguments(ContractSettingsFields)
     @blueprint.response(200, ContractSettingsView)
     def put(self, values: dict[str, Any], session: Session) -> Any:

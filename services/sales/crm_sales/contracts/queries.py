@@ -57,7 +57,7 @@ def one(session: Session, contract_id: object) -> Contract:
 def to_decide(session: Session, contract_id: object) -> Contract:
     """A contract that the current principal may see, locked, in the version that the client saw.
 
-    :raises Problem: 404, 412 or 428.
+    :raises Problem: 404 or 412.
     """
     wanted = readable().where(Contract.id == str(contract_id)).with_for_update(of=Contract)
     return _as_seen(_found(session, wanted))
@@ -66,7 +66,7 @@ def to_decide(session: Session, contract_id: object) -> Contract:
 def to_change(session: Session, contract_id: object, permission: str) -> Contract:
     """A contract within the permission's scope, locked, in the version that the client saw.
 
-    :raises Problem: 404, 412 or 428.
+    :raises Problem: 404 or 412.
     """
     wanted = select(Contract).where(Contract.id == str(contract_id)).with_for_update()
     return _as_seen(_found(session, visible(wanted, Contract, permission)))

@@ -64,7 +64,7 @@ class CurrencySetting(MethodView):
         """Read the base currency."""
         return versioned(session, queries.settings(session))
 
-    @writes(WRITE, act="settings.change", keeps=CurrencySettingsFields().fields)
+    @writes(WRITE, act="settings.change", keeps=CurrencySettingsFields().fields, if_match=True)
     @blueprint.arguments(CurrencySettingsFields)
     @blueprint.response(200, CurrencySettingsView)
     def put(self, values: dict[str, Any], session: Session) -> Any:

@@ -43,7 +43,7 @@ class DiscountLimits(MethodView):
 
 @blueprint.route("/<role>")
 class DiscountLimitOfRole(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(LimitFields)
     @blueprint.response(200, LimitView)
     def put(self, values: dict[str, Any], role: str, session: Session) -> Any:

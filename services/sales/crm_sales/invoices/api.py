@@ -76,7 +76,7 @@ class InvoiceById(MethodView):
 
 @blueprint.route("/<uuid:invoice_id>/void")
 class InvoiceVoiding(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(Voiding)
     @blueprint.response(200, InvoiceView)
     def post(self, voiding: dict[str, Any], invoice_id: object, session: Session) -> Any:

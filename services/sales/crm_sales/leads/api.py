@@ -95,7 +95,7 @@ class LeadById(MethodView):
         """Read a lead."""
         return versioned(session, visible_one(session, Lead, lead_id, READ))
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(changes_of(LeadFields))
     @blueprint.response(200, LeadView)
     def patch(self, changes: dict[str, Any], lead_id: object, session: Session) -> Any:
@@ -107,7 +107,7 @@ class LeadById(MethodView):
 
 @blueprint.route("/<uuid:lead_id>/status")
 class LeadStatus(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(LeadMove)
     @blueprint.response(200, LeadView)
     def put(self, move: dict[str, Any], lead_id: object, session: Session) -> Any:

@@ -67,7 +67,7 @@ class LostReasonById(MethodView):
         """Read a reason."""
         return versioned(session, _reason(session, reason_id))
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(changes_of(LostReasonFields))
     @blueprint.response(200, LostReasonView)
     def patch(self, changes: dict[str, Any], reason_id: object, session: Session) -> Any:

@@ -130,7 +130,7 @@ class OpportunityById(MethodView):
         """Read an opportunity."""
         return versioned(session, visible_one(session, Opportunity, opportunity_id, READ))
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(changes_of(OpportunityFields))
     @blueprint.response(200, OpportunityView)
     def patch(self, changes: dict[str, Any], opportunity_id: object, session: Session) -> Any:
@@ -142,7 +142,7 @@ class OpportunityById(MethodView):
 
 @blueprint.route("/opportunities/<uuid:opportunity_id>/stage")
 class OpportunityStage(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(StageMove)
     @blueprint.response(200, OpportunityView)
     def put(self, move: dict[str, Any], opportunity_id: object, session: Session) -> Any:
@@ -154,7 +154,7 @@ class OpportunityStage(MethodView):
 
 @blueprint.route("/opportunities/<uuid:opportunity_id>/win")
 class OpportunityWin(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(Win)
     @blueprint.response(200, OpportunityView)
     def post(self, win: dict[str, Any], opportunity_id: object, session: Session) -> Any:
@@ -168,7 +168,7 @@ class OpportunityWin(MethodView):
 
 @blueprint.route("/opportunities/<uuid:opportunity_id>/lose")
 class OpportunityLoss(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(Loss)
     @blueprint.response(200, OpportunityView)
     def post(self, loss: dict[str, Any], opportunity_id: object, session: Session) -> Any:
@@ -181,7 +181,7 @@ class OpportunityLoss(MethodView):
 
 @blueprint.route("/opportunities/<uuid:opportunity_id>/reopen")
 class OpportunityReopening(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(Reopening)
     @blueprint.response(200, OpportunityView)
     def post(self, reopening: dict[str, Any], opportunity_id: object, session: Session) -> Any:
@@ -219,7 +219,7 @@ class OpportunityLineItems(MethodView):
         """What an opportunity sells."""
         return versioned(session, visible_one(session, Opportunity, opportunity_id, READ))
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(LineItems)
     @blueprint.response(200, LineItemsView)
     def put(self, values: dict[str, Any], opportunity_id: object, session: Session) -> Any:
@@ -248,7 +248,7 @@ class OpportunityCompetitors(MethodView):
         _, headers = versioned(session, opportunity)
         return opportunity.competitors, headers
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(CompetitorsOfDeal)
     @blueprint.response(200, CompetitorOfDealView(many=True))
     def put(self, values: dict[str, Any], opportunity_id: object, session: Session) -> Any:

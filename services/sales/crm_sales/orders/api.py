@@ -97,7 +97,7 @@ class OrderById(MethodView):
         """Read an order."""
         return versioned(session, visible_one(session, Order, order_id, READ))
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(changes_of(OrderFields))
     @blueprint.response(200, OrderDetail)
     def patch(self, changes: dict[str, Any], order_id: object, session: Session) -> Any:
@@ -109,7 +109,7 @@ class OrderById(MethodView):
 
 @blueprint.route("/orders/<uuid:order_id>/payment-plan")
 class OrderPaymentPlan(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(PaymentPlan)
     @blueprint.response(200, OrderDetail)
     def put(self, plan: dict[str, Any], order_id: object, session: Session) -> Any:
@@ -121,7 +121,7 @@ class OrderPaymentPlan(MethodView):
 
 @blueprint.route("/orders/<uuid:order_id>/fulfil")
 class OrderFulfilment(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(Fulfilment)
     @blueprint.response(200, OrderDetail)
     def post(self, fulfilment: dict[str, Any], order_id: object, session: Session) -> Any:
@@ -133,7 +133,7 @@ class OrderFulfilment(MethodView):
 
 @blueprint.route("/orders/<uuid:order_id>/complete")
 class OrderCompletion(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(Completion)
     @blueprint.response(200, OrderDetail)
     def post(self, completion: dict[str, Any], order_id: object, session: Session) -> Any:
@@ -145,7 +145,7 @@ class OrderCompletion(MethodView):
 
 @blueprint.route("/orders/<uuid:order_id>/cancel")
 class OrderCancellation(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(Cancellation)
     @blueprint.response(200, OrderDetail)
     def post(self, cancellation: dict[str, Any], order_id: object, session: Session) -> Any:
@@ -164,7 +164,7 @@ class OrderReturns(MethodView):
         """What of an order came back."""
         return queries.returns(session, visible_one(session, Order, order_id, READ).id)
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(NewReturn)
     @blueprint.response(201, ReturnView)
     def post(self, new: dict[str, Any], order_id: object, session: Session) -> Any:
@@ -191,7 +191,9 @@ class Settings(MethodView):
         """Read the rules for orders."""
         return versioned(session, queries.settings(session))
 
-    @writes(SETTINGS_WRITE, act="settings.change", keeps=OrderSettingsFields().fields)
+    @writes(
+        SETTINGS_WRITE, act="settings.change", keeps=OrderSettingsFields().fields, if_match=True
+    )
     @blueprint.arguments(changes_of(OrderSettingsFields))
     @blueprint.response(200, OrderSettingsView)
     def patch(self, changes: dict[str, Any], session: Session) -> Any:

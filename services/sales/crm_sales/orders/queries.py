@@ -36,7 +36,7 @@ def locked(session: Session, order_id: object, permission: str) -> Order:
 def locked_to_change(session: Session, order_id: object, permission: str) -> Order:
     """Like :func:`locked`, for a client that has seen the version it changes.
 
-    :raises Problem: 404, 412 or 428.
+    :raises Problem: 404 or 412.
     """
     order = locked(session, order_id, permission)
     check_version(order)

@@ -71,7 +71,7 @@ class PipelineByKey(MethodView):
         """Read a pipeline."""
         return versioned(session, queries.pipeline(session, key))
 
-    @writes(WRITE, act="pipeline.change", keeps=PipelineChanges().fields)
+    @writes(WRITE, act="pipeline.change", keeps=PipelineChanges().fields, if_match=True)
     @blueprint.arguments(PipelineChanges)
     @blueprint.response(200, PipelineView)
     def patch(self, changes: dict[str, Any], key: str, session: Session) -> Any:
@@ -89,7 +89,7 @@ class PipelineStages(MethodView):
         """The stages of a pipeline, in order."""
         return queries.pipeline(session, key).stages
 
-    @writes(WRITE, act="pipeline.set_stages", keeps=Stages().fields)
+    @writes(WRITE, act="pipeline.set_stages", keeps=Stages().fields, if_match=True)
     @blueprint.arguments(Stages)
     @blueprint.response(200, PipelineView)
     def put(self, values: dict[str, Any], key: str, session: Session) -> Any:

@@ -92,7 +92,7 @@ class PriceListById(MethodView):
         """Read a price list."""
         return versioned(session, _price_list(session, price_list_id))
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(changes_of(PriceListFields))
     @blueprint.response(200, PriceListView)
     def patch(self, changes: dict[str, Any], price_list_id: object, session: Session) -> Any:
@@ -117,7 +117,7 @@ class PriceListPrices(MethodView):
 
 @blueprint.route("/<uuid:price_list_id>/prices/<uuid:product_id>")
 class PriceListPricesOfProduct(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(ProductPrices)
     @blueprint.response(200, PriceListView)
     def put(

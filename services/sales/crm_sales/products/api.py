@@ -69,7 +69,7 @@ class ProductById(MethodView):
         """Read a product."""
         return versioned(session, _product(session, product_id))
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(changes_of(ProductFields))
     @blueprint.response(200, ProductView)
     def patch(self, changes: dict[str, Any], product_id: object, session: Session) -> Any:

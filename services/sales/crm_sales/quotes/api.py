@@ -86,7 +86,7 @@ class QuoteById(MethodView):
         """Read a quote."""
         return versioned(session, queries.one(session, quote_id, READ))
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(QuoteChanges)
     @blueprint.response(200, QuoteDetail)
     def patch(self, changes: dict[str, Any], quote_id: object, session: Session) -> Any:
@@ -98,7 +98,7 @@ class QuoteById(MethodView):
 
 @blueprint.route("/<uuid:quote_id>/send")
 class QuoteSending(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.response(200, QuoteDetail)
     def post(self, quote_id: object, session: Session) -> Any:
         """Put a draft before the customer."""
@@ -109,7 +109,7 @@ class QuoteSending(MethodView):
 
 @blueprint.route("/<uuid:quote_id>/accept")
 class QuoteAcceptance(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(Acceptance)
     @blueprint.response(200, QuoteDetail)
     def post(self, acceptance: dict[str, Any], quote_id: object, session: Session) -> Any:
@@ -122,7 +122,7 @@ class QuoteAcceptance(MethodView):
 
 @blueprint.route("/<uuid:quote_id>/reject")
 class QuoteRejection(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(Rejection)
     @blueprint.response(200, QuoteDetail)
     def post(self, rejection: dict[str, Any], quote_id: object, session: Session) -> Any:
@@ -141,7 +141,7 @@ class QuoteVersions(MethodView):
         """Every version of a quote, the first one first."""
         return queries.versions(session, queries.one(session, quote_id, READ), READ)
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.response(201, QuoteDetail)
     def post(self, quote_id: object, session: Session) -> Any:
         """Draft the next version, which takes the place of this one."""

@@ -32,7 +32,7 @@ def one(session: Session, quote_id: object, permission: str, *, lock: bool = Fal
 def to_change(session: Session, quote_id: object, permission: str) -> Quote:
     """Like :func:`one`, locked, for a client that has seen the version it changes.
 
-    :raises Problem: 404, 412 or 428.
+    :raises Problem: 404 or 412.
     """
     quote = one(session, quote_id, permission, lock=True)
     check_version(quote)

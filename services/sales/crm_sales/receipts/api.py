@@ -93,7 +93,7 @@ class ReceiptById(MethodView):
 
 @blueprint.route("/<uuid:receipt_id>/allocations")
 class ReceiptAllocations(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(NewAllocation)
     @blueprint.response(200, ReceiptDetail)
     def post(self, new: dict[str, Any], receipt_id: object, session: Session) -> Any:
@@ -107,7 +107,7 @@ class ReceiptAllocations(MethodView):
 
 @blueprint.route("/<uuid:receipt_id>/reversal")
 class ReceiptReversal(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(Reversal)
     @blueprint.response(200, ReceiptDetail)
     def post(self, reversal: dict[str, Any], receipt_id: object, session: Session) -> Any:

@@ -93,7 +93,7 @@ class RequestById(MethodView):
         """Read a request."""
         return versioned(session, queries.visible_request(session, request_id, READ))
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(changes_of(RequestFields))
     @blueprint.response(200, RequestView)
     def patch(self, changes: dict[str, Any], request_id: object, session: Session) -> Any:
@@ -103,7 +103,7 @@ class RequestById(MethodView):
 
 @blueprint.route("/<uuid:request_id>/development")
 class RequestDevelopment(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(changes_of(DevelopmentPart))
     @blueprint.response(200, RequestView)
     def patch(self, changes: dict[str, Any], request_id: object, session: Session) -> Any:
@@ -113,7 +113,7 @@ class RequestDevelopment(MethodView):
 
 @blueprint.route("/<uuid:request_id>/service")
 class RequestService(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(changes_of(ServicePart))
     @blueprint.response(200, RequestView)
     def patch(self, changes: dict[str, Any], request_id: object, session: Session) -> Any:
@@ -123,7 +123,7 @@ class RequestService(MethodView):
 
 @blueprint.route("/<uuid:request_id>/status")
 class RequestStatus(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(RequestMove)
     @blueprint.response(200, RequestView)
     def put(self, move: dict[str, Any], request_id: object, session: Session) -> Any:

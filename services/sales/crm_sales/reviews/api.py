@@ -87,7 +87,7 @@ class ReviewById(MethodView):
 
 @blueprint.route("/reviews/<uuid:review_id>/close")
 class ReviewEnd(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.response(200, ReviewView)
     def post(self, review_id: object, session: Session) -> Any:
         """End a review; its questions stay."""
@@ -110,7 +110,7 @@ class ReviewDeals(MethodView):
 
 @blueprint.route("/review-deals/<uuid:deal_id>")
 class ReviewDealById(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(ReviewDealFields)
     @blueprint.response(200, ReviewDealView)
     def patch(self, changes: dict[str, Any], deal_id: object, session: Session) -> Any:
@@ -144,7 +144,7 @@ class Questions(MethodView):
 
 @blueprint.route("/review-questions/<uuid:question_id>/answer")
 class QuestionAnswer(MethodView):
-    @writes(READ)
+    @writes(READ, if_match=True)
     @blueprint.arguments(Answer)
     @blueprint.response(200, QuestionView)
     def put(self, values: dict[str, Any], question_id: object, session: Session) -> Any:
@@ -157,7 +157,7 @@ class QuestionAnswer(MethodView):
 
 @blueprint.route("/review-questions/<uuid:question_id>/drop")
 class QuestionDrop(MethodView):
-    @writes(READ)
+    @writes(READ, if_match=True)
     @blueprint.response(200, QuestionView)
     def post(self, question_id: object, session: Session) -> Any:
         """Have a question need no answer any more."""

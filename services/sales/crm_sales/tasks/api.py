@@ -82,7 +82,7 @@ class TaskById(MethodView):
         """Read a task."""
         return versioned(session, visible_one(session, Task, task_id, READ))
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(changes_of(TaskFields))
     @blueprint.response(200, TaskView)
     def patch(self, changes: dict[str, Any], task_id: object, session: Session) -> Any:
@@ -94,7 +94,7 @@ class TaskById(MethodView):
 
 @blueprint.route("/<uuid:task_id>/complete")
 class TaskCompletion(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.response(200, TaskView)
     def post(self, task_id: object, session: Session) -> Any:
         """Mark a task as done."""
@@ -103,7 +103,7 @@ class TaskCompletion(MethodView):
 
 @blueprint.route("/<uuid:task_id>/cancel")
 class TaskCancellation(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.response(200, TaskView)
     def post(self, task_id: object, session: Session) -> Any:
         """Give a task up."""
@@ -112,7 +112,7 @@ class TaskCancellation(MethodView):
 
 @blueprint.route("/<uuid:task_id>/reopen")
 class TaskReopening(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.response(200, TaskView)
     def post(self, task_id: object, session: Session) -> Any:
         """Take up a task again."""

@@ -28,7 +28,7 @@ class Settings(MethodView):
         """Read the rules of the daily work."""
         return versioned(session, queries.current(session))
 
-    @writes(WRITE, act="settings.change", keeps=WorkSettingsFields().fields)
+    @writes(WRITE, act="settings.change", keeps=WorkSettingsFields().fields, if_match=True)
     @blueprint.arguments(changes_of(WorkSettingsFields))
     @blueprint.response(200, WorkSettingsView)
     def patch(self, changes: dict[str, Any], session: Session) -> Any:

@@ -103,7 +103,7 @@ class TicketById(MethodView):
         """Read a ticket."""
         return versioned(session, visible_one(session, Ticket, ticket_id, READ))
 
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(changes_of(TicketFields))
     @blueprint.response(200, TicketView)
     def patch(self, changes: dict[str, Any], ticket_id: object, session: Session) -> Any:
@@ -115,7 +115,7 @@ class TicketById(MethodView):
 
 @blueprint.route("/<uuid:ticket_id>/status")
 class TicketStatus(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(TicketMove)
     @blueprint.response(200, TicketView)
     def put(self, move: dict[str, Any], ticket_id: object, session: Session) -> Any:
@@ -127,7 +127,7 @@ class TicketStatus(MethodView):
 
 @blueprint.route("/<uuid:ticket_id>/resolve")
 class TicketResolution(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(NothingMore)
     @blueprint.response(200, TicketView)
     def post(self, _body: dict[str, Any], ticket_id: object, session: Session) -> Any:
@@ -139,7 +139,7 @@ class TicketResolution(MethodView):
 
 @blueprint.route("/<uuid:ticket_id>/reopen")
 class TicketReopening(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(NothingMore)
     @blueprint.response(200, TicketView)
     def post(self, _body: dict[str, Any], ticket_id: object, session: Session) -> Any:
@@ -151,7 +151,7 @@ class TicketReopening(MethodView):
 
 @blueprint.route("/<uuid:ticket_id>/close")
 class TicketClosing(MethodView):
-    @writes(WRITE)
+    @writes(WRITE, if_match=True)
     @blueprint.arguments(NothingMore)
     @blueprint.response(200, TicketView)
     def post(self, _body: dict[str, Any], ticket_id: object, session: Session) -> Any:
