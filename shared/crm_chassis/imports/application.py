@@ -15,8 +15,8 @@ from crm_chassis.auth import Principal
 from crm_chassis.context import Origin, acting
 from crm_chassis.database import SessionHook
 from crm_chassis.imports.jobs import hash_of, import_chunks, import_names
-from crm_chassis.imports.reading import Cells, Reader, Rows
-from crm_chassis.imports.rows import Importer, Row
+from crm_chassis.imports.reading import Reader, Rows
+from crm_chassis.imports.rows import Cells, Importer, Row
 
 
 class Application:

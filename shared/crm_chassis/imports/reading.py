@@ -15,28 +15,42 @@ from sqlalchemy.orm import Session
 from crm_chassis.database import Database
 from crm_chassis.fields import MoneyAmount
 from crm_chassis.imports.jobs import CHUNK_ROWS, import_chunks
-from crm_chassis.imports.rows import FieldMapping, Importer, Row
+from crm_chassis.imports.rows import Cells, FieldMapping, Importer, Row
 from crm_chassis.problems import flatten
 
-Cells = Mapping[str, str]
 Rows = Mapping[int, Cells]
 """Cells by column, by the rows' places in the file."""
 
 
 def unfinished_chunks(job_id: str) -> Select[Any]:
-    """The chunks of a job that have rows to be applied, in their order."""
+    """The chunks of a job that have rows to be applied, in their order, without the rows."""
     columns = import_chunks.c
     return (
-        select(import_chunks)
+        select(
+            columns.job_id,
+            columns.number,
+            columns.first_row,
+            columns.row_count,
+            columns.rows_done,
+        )
         .where(columns.job_id == job_id, columns.rows_done < columns.row_count)
         .order_by(columns.number)
     )
 
 
-def next_rows(chunk: ResultRow[Any], limit: int) -> Rows:
-    """The rows of a chunk that come next."""
-    cells = chunk.rows[chunk.rows_done : chunk.rows_done + limit]
-    return dict(enumerate(cells, start=chunk.first_row + chunk.rows_done))
+def next_places(chunk: ResultRow[Any], limit: int) -> range:
+    """The places in the file of a chunk's rows that come next."""
+    first, end = chunk.first_row + chunk.rows_done, chunk.first_row + chunk.row_count
+    return range(first, min(first + limit, end))
+
+
+def rows_at(session: Session, chunk: ResultRow[Any], places: range) -> Rows:
+    """Rows of a chunk."""
+    columns = import_chunks.c
+    cells = session.scalars(
+        select(columns.rows).where(columns.job_id == chunk.job_id, columns.number == chunk.number)
+    ).one()
+    return {place: cells[place - chunk.first_row] for place in places}
 
 
 _SIMPLE = (fields.String, fields.Number, fields.Boolean, fields.Date, MoneyAmount)
@@ -73,10 +87,10 @@ class Reader:
     def read(self, rows: Rows) -> Iterator[Row]:
         """The rows' values; what cannot be read is refused."""
         for number, cells in rows.items():
-            yield self._read(number, self._fields_of(cells))
+            yield self._read(number, cells, self._fields_of(cells))
 
-    def _read(self, number: int, texts: dict[str, Any]) -> Row:
-        row = Row(number, texts, texts=texts)
+    def _read(self, number: int, cells: Cells, texts: dict[str, Any]) -> Row:
+        row = Row(number, texts, texts, cells)
         try:
             row.values = self._schema.load(texts)
         except ValidationError as error:
@@ -112,20 +126,24 @@ class ReadAhead:
             chunk = session.execute(following.limit(1)).one_or_none()
             if chunk is None:
                 return []
+            rows = rows_at(session, chunk, next_places(chunk, CHUNK_ROWS))
             reader = Reader(session, importer, job)
         read: list[Row] = []
-        for row in reader.read(next_rows(chunk, CHUNK_ROWS)):
+        for row in reader.read(rows):
             read.append(row)
             if not len(read) % _ROWS_AT_A_TIME:
                 time.sleep(0)  # whoever writes goes first, and this in its waits for the database
         return read
 
-    def take(self, job: ResultRow[Any], rows: Rows) -> Sequence[Row] | None:
-        """These rows of a job, if they are what was read; once, for applying changes them."""
+    def take(self, job: ResultRow[Any], places: range) -> Sequence[Row] | None:
+        """The rows of a job at these places, if they are what was read.
+
+        Once, for applying changes them.
+        """
         if self._after is None or self._after[0] != job.id or self._read.exception():
             return None
         read = self._read.result()
-        if [row.number for row in read] != list(rows):
+        if [row.number for row in read] != list(places):
             return None
         self._after = None
         return read

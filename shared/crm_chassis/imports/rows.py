@@ -18,6 +18,8 @@ from crm_chassis.custom_fields.values import cell_fields
 from crm_chassis.problems import Problem
 
 Outcome = Literal["created", "changed", "unchanged", "failed"]
+Cells = Mapping[str, str]
+"""A row as the file has it, by column."""
 
 
 @dataclass(slots=True)
@@ -27,11 +29,13 @@ class Row:
     :ivar number: place in the file, the header being row 1.
     :ivar values: the mapped, validated fields; blank cells are not among them.
     :ivar texts: the mapped fields as the file has them.
+    :ivar cells: all of it as the file has it.
     """
 
     number: int
     values: dict[str, Any]
     texts: Mapping[str, str] = field(default_factory=dict)
+    cells: Cells = field(default_factory=dict)
     outcome: Outcome = "unchanged"
     errors: list[tuple[str, str]] = field(default_factory=list)
 

@@ -21,7 +21,14 @@ from crm_chassis.imports.jobs import (
     import_jobs,
     read_workbook,
 )
-from crm_chassis.imports.reading import ReadAhead, Reader, Rows, next_rows, unfinished_chunks
+from crm_chassis.imports.reading import (
+    ReadAhead,
+    Reader,
+    Rows,
+    next_places,
+    rows_at,
+    unfinished_chunks,
+)
 from crm_chassis.imports.rows import FieldMapping, Importer, Row
 from crm_chassis.problems import Problem
 from crm_chassis.processor import TRANSIENT
@@ -121,12 +128,12 @@ class ImportRunner:
                 _finish(session, job.id, "done")
                 return True
             mapping = FieldMapping(**job.mapping)
-            given = next_rows(chunk, limit)
+            places = next_places(chunk, limit)
             if fault is not None:
-                rows = _refused(given, mapping.key, fault)
+                rows = _refused(rows_at(session, chunk, places), mapping.key, fault)
             else:
-                rows = self._apply(session, importer, job, chunk, given)
-            _keep_errors(session, job.id, mapping, rows, given)
+                rows = self._apply(session, importer, job, chunk, places)
+            _keep_errors(session, job.id, mapping, rows)
             _keep_progress(session, job, chunk, rows)
         return True
 
@@ -136,20 +143,22 @@ class ImportRunner:
         importer: Importer,
         job: ResultRow[Any],
         chunk: ResultRow[Any],
-        given: Rows,
+        places: range,
     ) -> Sequence[Row]:
         application = Application(session, importer, job, self._database.before_commit)
         if job.dry_run:
+            given = rows_at(session, chunk, places)
             return application.rehearse(Reader(session, importer, job), given)
-        rows = self._ahead.take(job, given)
+        rows = self._ahead.take(job, places)
         self._ahead.begin(importer, job, chunk.number)
-        rows = rows or list(Reader(session, importer, job).read(given))
+        if rows is None:
+            rows = list(Reader(session, importer, job).read(rows_at(session, chunk, places)))
         application.apply(rows)
         return rows
 
 
 def _refused(given: Rows, field: str, fault: str) -> Sequence[Row]:
-    rows = [Row(number, {}) for number in given]
+    rows = [Row(number, {}, cells=cells) for number, cells in given.items()]
     for row in rows:
         row.refuse(field, fault)
     return rows
@@ -168,7 +177,6 @@ def _keep_errors(
     job_id: str,
     mapping: FieldMapping,
     rows: Sequence[Row],
-    given: Rows,
 ) -> None:
     errors = []
     for row in rows:
@@ -181,7 +189,7 @@ def _keep_errors(
                     "row": row.number,
                     "column": column,
                     "field": name,
-                    "value": given[row.number].get(column, "")[:500] if column else None,
+                    "value": row.cells.get(column, "")[:500] if column else None,
                     "detail": detail,
                 }
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,11 +60,11 @@ def quality_of(record: Any) -> Quality:
     """Look at an account or a contact."""
     weights = WEIGHTS[type(record)]
     missing = tuple(field for field in weights if not getattr(record, field))
-    faults = tuple(_faults(record))
+    faults = tuple(_faults(record, missing))
     faulty = {field for field, _ in faults}
-    filled = {name: weight for name, weight in VALIDITY_WEIGHTS.items() if getattr(record, name)}
+    filled = {name: each for name, each in VALIDITY_WEIGHTS.items() if name not in missing}
     sound = sum(weight for field, weight in filled.items() if field not in faulty)
-    reachable = any(getattr(record, field) for field in ("phones", "emails", "addresses"))
+    reachable = not _CHECKS.keys() <= set(missing)
     return Quality(
         completeness=100 - sum(weights[field] for field in missing),
         validity=100 * sound // sum(filled.values()) if reachable else 0,
@@ -73,21 +73,16 @@ def quality_of(record: Any) -> Quality:
     )
 
 
-def _faults(record: Any) -> Iterator[tuple[str, str]]:
-    checks: Mapping[str, Callable[[str], str | None]] = {
-        "phones": _phone_fault,
-        "emails": _email_fault,
-        "addresses": _address_fault,
-    }
-    for field, check in checks.items():
-        for text in getattr(record, field) or ():
+def _faults(record: Any, missing: Collection[str]) -> Iterator[tuple[str, str]]:
+    for field, check in _CHECKS.items():
+        for text in getattr(record, field) if field not in missing else ():
             if fault := check(text):
                 yield field, fault
-    if not (record.phones or record.emails or record.addresses):
+    if _CHECKS.keys() <= set(missing):
         yield "phones", "No way to reach the customer."
     for channel, said in (record.consent or {}).items():
         field = _CHANNEL_FIELDS.get(channel)
-        if field and said["state"] == "granted" and not getattr(record, field):
+        if field in missing and said["state"] == "granted":
             yield "consent", f"Granted for {channel}, of which nothing is known."
 
 
@@ -113,3 +108,11 @@ def _address_fault(address: str) -> str | None:
     if len(address) < _LEAST_ADDRESS or _PLACEHOLDER.fullmatch(address.strip()):
         return "Not an address."
     return None
+
+
+_CHECKS: Mapping[str, Callable[[str], str | None]] = {
+    "phones": _phone_fault,
+    "emails": _email_fault,
+    "addresses": _address_fault,
+}
+"""The ways to reach a customer, and what finds a fault in one."""

