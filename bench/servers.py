@@ -6,6 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+
+import psycopg
+import yaml
+from psycopg import sql
+from sqlalchemy import make_url
 
 from crm_chassis.broker import topology
 from crm_chassis.testing_servers import (
@@ -16,6 +22,9 @@ from crm_chassis.testing_servers import (
 )
 from crm_contracts import catalogue
 from crm_local.processes import service_accounts
+
+_CLUSTER = Path(__file__).parents[1] / "deploy/k8s/components/postgresql-cluster/cluster.yaml"
+"""PostgreSQL as production runs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +47,14 @@ class Servers:
 
     @cached_property
     def postgres(self) -> PostgresServer:
-        """:raises crm_chassis.testing_servers.Unavailable: none can be had."""
-        return self._stack.enter_context(postgres_server())
+        """One that is started here has the settings of production.
+
+        :raises crm_chassis.testing_servers.Unavailable: none can be had.
+        """
+        server = self._stack.enter_context(postgres_server())
+        if server.is_ours:
+            _set_as_in_production(server)
+        return server
 
     @cached_property
     def rabbitmq(self) -> RabbitServer:
@@ -59,3 +74,14 @@ def servers() -> Iterator[Servers]:
     """Servers for as long as the context lasts."""
     with ExitStack() as stack:
         yield Servers(stack)
+
+
+def _set_as_in_production(server: PostgresServer) -> None:
+    settings = yaml.safe_load(_CLUSTER.read_text())["spec"]["postgresql"]["parameters"]
+    url = make_url(server.admin_url).set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
+        for name, value in settings.items():
+            setting = sql.SQL("ALTER SYSTEM SET {} = {}")
+            connection.execute(setting.format(sql.Identifier(name), sql.Literal(value)))
+    server.stop()
+    server.start()
