@@ -25,11 +25,11 @@ from crm_chassis.attachments import (
 )
 from crm_chassis.auth import current_principal, forbidden, require
 from crm_chassis.fields import Instant, Reference, Text
+from crm_chassis.idempotency import IDEMPOTENCY_KEY
 from crm_chassis.paging import Listing, Page, page_schema
 from crm_chassis.problems import Problem, invalid, not_found
 from crm_chassis.storage import Readable
 from crm_chassis.web import (
-    IDEMPOTENCY_KEY,
     Blueprint,
     current_service,
     in_one_transaction,

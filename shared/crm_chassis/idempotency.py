@@ -27,8 +27,11 @@ idempotency_keys = Table(
     Column("used_at", UTCDateTime, nullable=False, index=True),
 )
 
+IDEMPOTENCY_KEY = "Idempotency-Key"
+"""The header."""
+LONGEST_KEY = 200
+
 _KEPT_HEADERS = ("Content-Type", "ETag", "Location")
-_LONGEST = 200
 
 
 def digest_of(request: Request, principal_id: str) -> str | None:
@@ -36,11 +39,11 @@ def digest_of(request: Request, principal_id: str) -> str | None:
 
     :raises Problem: 422 when the key is too long.
     """
-    key = request.headers.get("Idempotency-Key")
+    key = request.headers.get(IDEMPOTENCY_KEY)
     if not key:
         return None
-    if len(key) > _LONGEST:
-        raise invalid(("Idempotency-Key", f"Longer than {_LONGEST} characters."))
+    if len(key) > LONGEST_KEY:
+        raise invalid((IDEMPOTENCY_KEY, f"Longer than {LONGEST_KEY} characters."))
     return hashlib.sha256(f"{principal_id}\0{key}".encode()).hexdigest()
 
 

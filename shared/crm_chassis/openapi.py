@@ -15,14 +15,15 @@ from flask import Flask, Response, jsonify
 from marshmallow import Schema, fields
 
 from crm_chassis.custom_fields.document import describe
+from crm_chassis.idempotency import IDEMPOTENCY_KEY, LONGEST_KEY
 from crm_chassis.problems import CONTENT_TYPE
-from crm_chassis.web import IDEMPOTENCY_KEY, IF_MATCH, TAKES, current_service
+from crm_chassis.web import IF_MATCH, TAKES, current_service
 
 _HEADERS = {
     IDEMPOTENCY_KEY: {
         "in": "header",
         "name": IDEMPOTENCY_KEY,
-        "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+        "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
         "description": "Of your choice: a repeat with the same key gets the first answer again.",
     },
     IF_MATCH: {

@@ -31,9 +31,9 @@ P = ParamSpec("P")
 View = Callable[P, Any]
 A = TypeVar("A", bound=Aggregate)
 
-IDEMPOTENCY_KEY, IF_MATCH = "Idempotency-Key", "If-Match"
+IF_MATCH = "If-Match"
 TAKES = "x-takes"
-"""Says of an operation, while the OpenAPI document is made, which of these headers it heeds."""
+"""Says of an operation, while the OpenAPI document is made, which headers it heeds."""
 
 
 class _Parser(FlaskParser):
@@ -114,7 +114,7 @@ def writes(
     """
 
     def decorate(view: View[P]) -> View[P]:
-        @takes(IDEMPOTENCY_KEY, *([IF_MATCH] if if_match else []))
+        @takes(idempotency.IDEMPOTENCY_KEY, *([IF_MATCH] if if_match else []))
         @wraps(view)
         def wrapper(*args: P.args, **kwargs: P.kwargs) -> Any:
             if permission is not None:

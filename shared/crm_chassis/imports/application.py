@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,8 +14,8 @@ from crm_chassis.auth import Principal
 from crm_chassis.context import Origin, acting
 from crm_chassis.database import SessionHook
 from crm_chassis.imports.jobs import hash_of, import_chunks, import_names
-from crm_chassis.imports.reading import Reader, Rows
-from crm_chassis.imports.rows import Cells, Importer, Row
+from crm_chassis.imports.reading import Reader, Rows, rows_at
+from crm_chassis.imports.rows import Importer, Row
 
 
 class Application:
@@ -53,7 +52,7 @@ class Application:
         an earlier one has, that one is applied before it, and all of it is tried again.
         """
         first = min(rows)
-        earlier: dict[int, dict[int, Cells]] = {}
+        earlier: dict[int, Rows] = {}
         while True:
             tried = self._tried(list(reader.read(chunk)) for chunk in (*earlier.values(), rows))
             known = {number for chunk in earlier.values() for number in chunk}
@@ -61,7 +60,7 @@ class Application:
             if not lacking:
                 return [row for row in tried if row.number >= first]
             for chunk, found in self._load(lacking).items():
-                earlier[chunk] = dict(sorted((earlier.get(chunk, {}) | found).items()))
+                earlier[chunk] = dict(sorted({**earlier.get(chunk, {}), **found}.items()))
             earlier = dict(sorted(earlier.items()))
 
     def _tried(self, chunks: Iterable[Sequence[Row]]) -> list[Row]:
@@ -89,22 +88,17 @@ class Application:
         )
         return set(self._session.scalars(found))
 
-    def _load(self, numbers: set[int]) -> dict[int, dict[int, Cells]]:
+    def _load(self, numbers: set[int]) -> dict[int, Rows]:
         """Earlier rows of the file, by the chunks they were applied in."""
         columns = import_chunks.c
         chunks = self._session.execute(
-            select(columns.number, columns.first_row, columns.row_count)
+            select(columns.job_id, columns.number, columns.first_row, columns.row_count)
             .where(columns.job_id == self._job_id, columns.first_row <= max(numbers))
             .order_by(columns.number)
         ).all()
-        found: dict[int, dict[int, Cells]] = defaultdict(dict)
+        found: dict[int, Rows] = {}
         for chunk in chunks:
             held = numbers & set(range(chunk.first_row, chunk.first_row + chunk.row_count))
             if held:
-                rows: Any = self._session.scalar(
-                    select(columns.rows).where(
-                        columns.job_id == self._job_id, columns.number == chunk.number
-                    )
-                )
-                found[chunk.number] = {number: rows[number - chunk.first_row] for number in held}
+                found[chunk.number] = rows_at(self._session, chunk, held)
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -44,8 +44,8 @@ def next_places(chunk: ResultRow[Any], limit: int) -> range:
     return range(first, min(first + limit, end))
 
 
-def rows_at(session: Session, chunk: ResultRow[Any], places: range) -> Rows:
-    """Rows of a chunk."""
+def rows_at(session: Session, chunk: ResultRow[Any], places: Iterable[int]) -> Rows:
+    """The rows of a chunk that stand at these places of the file."""
     columns = import_chunks.c
     cells = session.scalars(
         select(columns.rows).where(columns.job_id == chunk.job_id, columns.number == chunk.number)
