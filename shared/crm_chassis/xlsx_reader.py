@@ -25,11 +25,18 @@ CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.shee
 
 LONGEST_CELL = 100_000
 """Characters of a cell's text, several times what Excel takes."""
+LONGEST_ROW = 1_000_000
+"""Characters of a row's texts."""
 
-_BLOCK_BYTES = 64_000
+_LONG_CELL = f"A cell has more than {LONGEST_CELL:,} characters."
+_BLOCK_BYTES = 8_000
+"""What is parsed at once; of rows with one cell, far to the right, it may hold hundreds."""
+_CACHED_BYTES = 200
+"""Up to this length a string that stands in many cells, as choices do, is remembered."""
 _MOST_BYTES = 8_000_000_000
 """Of XML, unpacked: several times what the largest sheet has."""
 _MOST_COLUMNS = 16_384
+_DIGITS = "0123456789"
 _PRECISION = 15
 """Decimal digits that Excel keeps of a number; what is beyond them is noise of the binary form."""
 _EPOCH, _EPOCH_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001  # has no zone
@@ -41,6 +48,8 @@ _DATE_CODE = re.compile(r"[ymdhs]|上午|[年月日时]", re.IGNORECASE)
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 
 Attributes = Mapping[str, str]
+OnStart = Callable[[Attributes], None]
+OnEnd = Callable[[], None]
 
 
 class BadWorkbook(ValueError):
@@ -134,15 +143,24 @@ class _Workbook:
 
 
 class _Parser:
-    """Calls ``start`` and ``end`` with the local names of elements; ``text`` is what stood last."""
+    """Calls what is declared for the start and the end of an element, by its local name.
 
-    def __init__(self) -> None:
-        self._parser = expat.ParserCreate(namespace_separator="}")
+    ``text`` is what stood last. Nothing is called for other elements: a sheet has three or more
+    for each cell, and the calls are what reading it costs. Prefixes are not resolved, since no
+    part has two elements of one local name in different namespaces.
+    """
+
+    def __init__(
+        self, starts: Mapping[str, OnStart] | None = None, ends: Mapping[str, OnEnd] | None = None
+    ) -> None:
+        self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
         self._parser.StartElementHandler = self._on_start
         self._parser.EndElementHandler = self._on_end
         self._parser.CharacterDataHandler = self._on_text
         self._parser.StartDoctypeDeclHandler = _refuse_doctype
+        self._starts = starts or {}
+        self._ends = ends or {}
         self.text = ""
 
     def feed(self, block: bytes) -> None:
@@ -152,40 +170,36 @@ class _Parser:
         """:raises expat.ExpatError: when the document has not ended."""
         self._parser.Parse(b"", True)
 
-    def start(self, name: str, attributes: Attributes) -> None:
-        raise NotImplementedError
-
-    def end(self, name: str) -> None:
-        """Nothing, unless a parser cares."""
-
     def _on_start(self, name: str, attributes: Attributes) -> None:
         self.text = ""
-        self.start(name.rpartition("}")[2], attributes)
+        if handle := self._starts.get(_local(name) if ":" in name else name):
+            handle(attributes)
 
     def _on_end(self, name: str) -> None:
-        self.end(name.rpartition("}")[2])
+        if handle := self._ends.get(_local(name) if ":" in name else name):
+            handle()
 
     def _on_text(self, text: str) -> None:
         self.text += text
         if len(self.text) > LONGEST_CELL:
-            raise BadWorkbook(f"A cell has more than {LONGEST_CELL:,} characters.")
+            raise BadWorkbook(_LONG_CELL)
 
 
 def _refuse_doctype(*_declaration: object) -> None:
     raise BadWorkbook("The workbook declares a document type, which none needs.")
 
 
-def _local(attributes: Attributes) -> dict[str, str]:
-    return {name.rpartition("}")[2]: value for name, value in attributes.items()}
+def _local(name: str) -> str:
+    return name.rpartition(":")[2]
 
 
 class _RelationsParser(_Parser):
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__({"Relationship": self._start_relationship})
         self.found: dict[str, tuple[str, str]] = {}
 
-    def start(self, name: str, attributes: Attributes) -> None:
-        if name == "Relationship" and attributes.get("TargetMode") != "External":
+    def _start_relationship(self, attributes: Attributes) -> None:
+        if attributes.get("TargetMode") != "External":
             key, type_, target = (attributes.get(field, "") for field in ("Id", "Type", "Target"))
             self.found[key] = type_, target
 
@@ -194,38 +208,43 @@ class _BookParser(_Parser):
     """Finds the first sheet that is shown, and since when days are counted."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__({"sheet": self._start_sheet, "workbookPr": self._start_properties})
         self.sheet: str | None = None
         self.since_1904 = False
 
-    def start(self, name: str, attributes: Attributes) -> None:
-        local = _local(attributes)
-        if name == "sheet" and self.sheet is None and local.get("state", "visible") == "visible":
+    def _start_sheet(self, attributes: Attributes) -> None:
+        if self.sheet is None and attributes.get("state", "visible") == "visible":
+            local = {_local(name): value for name, value in attributes.items()}
             self.sheet = local.get("id")
-        elif name == "workbookPr":
-            self.since_1904 = local.get("date1904") in ("1", "true")
+
+    def _start_properties(self, attributes: Attributes) -> None:
+        self.since_1904 = attributes.get("date1904") in ("1", "true")
 
 
 class _StylesParser(_Parser):
     """Finds the styles of cells, by their place, that show a number as a date or a time."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(
+            {"numFmt": self._start_code, "cellXfs": self._start_cells, "xf": self._start_format},
+            {"cellXfs": self._end_cells},
+        )
         self._codes: dict[str, str] = {}
         self._formats: list[str] = []
         self._in_cells = False
 
-    def start(self, name: str, attributes: Attributes) -> None:
-        if name == "numFmt":
-            self._codes[attributes.get("numFmtId", "")] = attributes.get("formatCode", "")
-        elif name == "cellXfs":
-            self._in_cells = True
-        elif name == "xf" and self._in_cells:
+    def _start_code(self, attributes: Attributes) -> None:
+        self._codes[attributes.get("numFmtId", "")] = attributes.get("formatCode", "")
+
+    def _start_cells(self, _attributes: Attributes) -> None:
+        self._in_cells = True
+
+    def _start_format(self, attributes: Attributes) -> None:
+        if self._in_cells:
             self._formats.append(attributes.get("numFmtId", "0"))
 
-    def end(self, name: str) -> None:
-        if name == "cellXfs":
-            self._in_cells = False
+    def _end_cells(self) -> None:
+        self._in_cells = False
 
     def dated(self) -> frozenset[str]:
         return frozenset(
@@ -239,100 +258,117 @@ class _StylesParser(_Parser):
         return _DATE_CODE.search(_NOT_CODE.sub("", code.split(";")[0])) is not None
 
 
-class _StringsParser(_Parser):
+class _TextParser(_Parser):
+    """Collects the runs of a text, without how a Japanese or Chinese word in it is read."""
+
+    def __init__(self, starts: Mapping[str, OnStart], ends: Mapping[str, OnEnd]) -> None:
+        super().__init__(
+            {**starts, "rPh": self._start_reading},
+            {**ends, "t": self._end_run, "rPh": self._end_reading},
+        )
+        self.runs = ""
+        self._in_reading = False
+
+    def _start_reading(self, _attributes: Attributes) -> None:
+        self._in_reading = True
+
+    def _end_run(self) -> None:
+        if not self._in_reading:
+            self.runs += self.text
+            if len(self.runs) > LONGEST_CELL:
+                raise BadWorkbook(_LONG_CELL)
+
+    def _end_reading(self) -> None:
+        self._in_reading = False
+
+
+class _StringsParser(_TextParser):
     """Puts the workbook's strings into a file; the place of each is all that stays in memory."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        super().__init__()
+        super().__init__({}, {"si": self._end_string})
         self._file = file
-        self._ends = array("Q", [0])
-        self._parts: list[str] = []
-        self._in_reading = False  # how a Japanese or Chinese word is read, beside the word
+        self._ends_at = array("Q", [0])
 
-    def start(self, name: str, attributes: Attributes) -> None:
-        if name == "rPh":
-            self._in_reading = True
-
-    def end(self, name: str) -> None:
-        if name == "t" and not self._in_reading:
-            self._parts.append(self.text)
-        elif name == "rPh":
-            self._in_reading = False
-        elif name == "si":
-            text = _unescaped("".join(self._parts)).encode("utf-8", "surrogatepass")
-            self._file.write(text)
-            self._ends.append(self._ends[-1] + len(text))
-            self._parts.clear()
+    def _end_string(self) -> None:
+        text = _unescaped(self.runs).encode("utf-8", "surrogatepass")
+        self._file.write(text)
+        self._ends_at.append(self._ends_at[-1] + len(text))
+        self.runs = ""
 
     def reader(self) -> Callable[[int], str]:
         self._file.flush()
-        handle, ends = self._file.fileno(), self._ends
+        handle, ends = self._file.fileno(), self._ends_at
 
-        @lru_cache(maxsize=10_000)
+        def read(begin: int, length: int) -> str:
+            return os.pread(handle, length, begin).decode("utf-8", "replace")
+
+        remembered = lru_cache(maxsize=10_000)(read)
+
         def string(number: int) -> str:
             if not 0 <= number < len(ends) - 1:
                 raise BadWorkbook("A cell refers to a text that the workbook does not have.")
             begin = ends[number]
-            return os.pread(handle, ends[number + 1] - begin, begin).decode("utf-8", "replace")
+            length = ends[number + 1] - begin
+            return (remembered if length <= _CACHED_BYTES else read)(begin, length)
 
         return string
 
 
-class _SheetParser(_Parser):
+class _SheetParser(_TextParser):
     """Collects rows; they are taken away between two blocks."""
 
     def __init__(
         self, strings: Callable[[int], str], dated: frozenset[str], epoch: datetime
     ) -> None:
-        super().__init__()
+        super().__init__(
+            {"row": self._start_row, "c": self._start_cell},
+            {"row": self._end_row, "c": self._end_cell, "v": self._end_run},
+        )
         self._strings = strings
         self._dated = dated
         self._epoch = epoch
         self._rows: list[tuple[int, list[str]]] = []
         self._number = 0
         self._cells: list[str] = []
+        self._length = 0
         self._column = -1
         self._type = "n"
         self._style = ""
-        self._value = ""
-        self._in_reading = False
 
     def take(self) -> list[tuple[int, list[str]]]:
         """The rows that are complete since the last time."""
         rows, self._rows = self._rows, []
         return rows
 
-    def start(self, name: str, attributes: Attributes) -> None:
-        if name == "c":
-            reference = attributes.get("r")
-            self._column = _column(reference) if reference else self._column + 1
-            self._type = attributes.get("t", "n")
-            self._style = attributes.get("s", "")
-            self._value = ""
-        elif name == "row":
-            given = attributes.get("r", "")
-            self._number = int(given) if given.isdecimal() else self._number + 1
-            self._cells = []
-            self._column = -1
-        elif name == "rPh":
-            self._in_reading = True
+    def _start_row(self, attributes: Attributes) -> None:
+        given = attributes.get("r", "")
+        self._number = int(given) if given.isdecimal() else self._number + 1
+        self._cells = []
+        self._length = 0
+        self._column = -1
 
-    def end(self, name: str) -> None:
-        if name == "v":
-            self._value = self.text
-        elif name == "t" and not self._in_reading:
-            self._value += self.text
-        elif name == "rPh":
-            self._in_reading = False
-        elif name == "c":
-            if text := self._text():
-                self._cells += [""] * (self._column - len(self._cells))
-                self._cells.append(text)
-        elif name == "row" and self._cells:
+    def _start_cell(self, attributes: Attributes) -> None:
+        reference = attributes.get("r")
+        self._column = _column(reference.rstrip(_DIGITS)) if reference else self._column + 1
+        self._type = attributes.get("t", "n")
+        self._style = attributes.get("s", "")
+        self.runs = ""
+
+    def _end_cell(self) -> None:
+        if text := self._text():
+            self._cells += [""] * (self._column - len(self._cells))
+            self._cells.append(text)
+            self._length += len(text)
+            if self._length > LONGEST_ROW:
+                raise BadWorkbook(f"A row has more than {LONGEST_ROW:,} characters.")
+
+    def _end_row(self) -> None:
+        if self._cells:
             self._rows.append((self._number, self._cells))
 
     def _text(self) -> str:
-        value, kind = self._value, self._type
+        value, kind = self.runs, self._type
         if not value:
             return ""
         if kind == "n":
@@ -368,14 +404,14 @@ def _moment(days: float, epoch: datetime) -> str:
     return moment.time().isoformat() if whole == 0 else moment.isoformat()
 
 
-@lru_cache(maxsize=50_000)
-def _column(reference: str) -> int:
-    """The place of a cell's column, from 0: of AB7 it is 27."""
+@lru_cache(maxsize=_MOST_COLUMNS)
+def _column(letters: str) -> int:
+    """The place of a column, from 0: of AB it is 27."""
     place = 0
-    for letter in reference.rstrip("0123456789").upper():
+    for letter in letters.upper():
         place = place * 26 + ord(letter) - ord("A") + 1
     if not 0 < place <= _MOST_COLUMNS:
-        raise BadWorkbook(f"The workbook has a cell at {reference}.")
+        raise BadWorkbook(f"The workbook has a cell in column {letters}.")
     return place - 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -236,6 +237,28 @@ class TestFiles:
         content = "Key,Title,Rank,Filler\n" + "".join(f"k{n},a,1,{filler}\n" for n in range(120))
         job.upload(content)
         assert job.state()["rows_total"] == 120
+
+    def test_a_row_without_end_is_refused_before_it_is_read_whole(self, notes):
+        job = Job(notes)
+        content = b"Key,Title,Rank\n" + b'"a\nb",' * 5_000_000
+        tracemalloc.start()
+        try:
+            answer = job.upload(content, status=422)
+            assert tracemalloc.get_traced_memory()[1] < len(content)
+        finally:
+            tracemalloc.stop()
+        assert problem_fields(answer) == ["row 2"]
+
+    def test_long_rows_are_not_held_in_memory_all_at_once(self, notes):
+        job = Job(notes)
+        content = HEADER + "".join(f"k{n},{n:090000},1\n" for n in range(600))
+        tracemalloc.start()
+        try:
+            job.upload(content)
+            assert tracemalloc.get_traced_memory()[1] < 2 * len(content)
+        finally:
+            tracemalloc.stop()
+        assert job.state()["rows_total"] == 600
 
 
 class TestMappings:

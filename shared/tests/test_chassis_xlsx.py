@@ -54,6 +54,15 @@ def sheet_of(cells: bytes) -> bytes:
     return b"<worksheet><sheetData><row>" + cells + b"</row></sheetData></worksheet>"
 
 
+def with_texts(parts: dict[str, bytes], items: str) -> dict[str, bytes]:
+    """What makes of a workbook one whose cells share texts."""
+    link = b'<Relationship Id="s" Type="x/sharedStrings" Target="shared.xml"/></Relationships>'
+    return {
+        "xl/shared.xml": f'<sst xmlns="{_MAIN}">{items}</sst>'.encode(),
+        _LINKS: parts[_LINKS].replace(b"</Relationships>", link),
+    }
+
+
 def packed(parts: dict[str, bytes]) -> io.BytesIO:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -145,12 +154,15 @@ def test_the_first_sheet_that_is_shown_is_read() -> None:
 def test_texts_that_cells_share_are_read_without_their_fonts_and_their_reading() -> None:
     parts = parts_of(saved([1]))
     parts[_SHEET] = sheet_of(b'<c t="s"><v>1</v></c><c t="s"><v>0</v></c><c t="s"><v>1</v></c>')
-    parts["xl/shared.xml"] = f'<sst xmlns="{_MAIN}"><si><t>a_x000D_</t></si>{_RICH}</sst>'.encode()
-    parts[_LINKS] = parts[_LINKS].replace(
-        b"</Relationships>",
-        b'<Relationship Id="s" Type="x/sharedStrings" Target="shared.xml"/></Relationships>',
-    )
+    parts |= with_texts(parts, f"<si><t>a_x000D_</t></si>{_RICH}")
     assert list(read_rows(packed(parts))) == [(1, ["明光 Ltd", "a\r", "明光 Ltd"])]
+
+
+def test_prefixes_of_elements_do_not_matter() -> None:
+    sheet = f"""<x:worksheet xmlns:x="{_MAIN}"><x:sheetData><x:row r="4">
+    <x:c r="B4" t="str"><x:v>明光</x:v></x:c></x:row></x:sheetData></x:worksheet>"""
+    parts = parts_of(saved(["x"])) | {_SHEET: sheet.encode()}
+    assert list(read_rows(packed(parts))) == [(4, ["", "明光"])]
 
 
 def test_a_formula_is_read_as_its_last_result() -> None:
@@ -177,6 +189,18 @@ def test_a_formula_is_read_as_its_last_result() -> None:
         pytest.param(
             {_SHEET: sheet_of(b'<c t="inlineStr"><is><t>' + b"x" * 200_000 + b"</t></is></c>")},
             id="text without end",
+        ),
+        pytest.param(
+            {
+                _SHEET: sheet_of(
+                    b'<c t="inlineStr"><is>' + b"<r><t>x</t></r>" * 200_000 + b"</is></c>"
+                )
+            },
+            id="runs without end",
+        ),
+        pytest.param(
+            {_SHEET: sheet_of((b'<c t="str"><v>' + b"x" * 90_000 + b"</v></c>") * 12)},
+            id="row without end",
         ),
     ],
 )
@@ -242,5 +266,32 @@ def test_neither_way_keeps_the_rows() -> None:
         size = file.getbuffer().nbytes
         assert sum(1 for _ in read_rows(file)) == 60_001
         assert tracemalloc.get_traced_memory()[1] - size < 6_000_000
+    finally:
+        tracemalloc.stop()
+
+
+_FAR_RIGHT = "".join(
+    f'<row r="{number}"><c r="XFD{number}"><v>1</v></c></row>' for number in range(1, 4_000)
+)
+_LONG_TEXTS = "".join(f"<si><t>{number:090000}</t></si>" for number in range(400))
+_CELLS_WITH_THEM = "".join(f'<row><c t="s"><v>{n}</v></c></row>' for n in range(400))
+
+
+@pytest.mark.parametrize(
+    ("rows", "texts"),
+    [
+        pytest.param(_FAR_RIGHT, "", id="cells far to the right"),
+        pytest.param(_CELLS_WITH_THEM, _LONG_TEXTS, id="long texts that differ"),
+    ],
+)
+def test_a_small_file_does_not_take_a_lot_of_memory(rows: str, texts: str) -> None:
+    parts = parts_of(saved(["x"]))
+    parts[_SHEET] = f"<worksheet><sheetData>{rows}</sheetData></worksheet>".encode()
+    file = packed(parts | with_texts(parts, texts))
+    tracemalloc.start()
+    try:
+        for _row in read_rows(file):
+            pass
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000
     finally:
         tracemalloc.stop()

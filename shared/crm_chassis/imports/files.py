@@ -103,10 +103,22 @@ def _with_header(
 
 def _csv_rows(stream: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(xlsx_reader.LONGEST_CELL)
-    reader = csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline=""), strict=True)
-    number = 0
+    text = io.TextIOWrapper(stream, "utf-8-sig", newline="")
+    longest = xlsx_reader.LONGEST_ROW
+    number = length = 0
+
+    def lines() -> Iterator[str]:
+        """Those of a row, whose texts may have line breaks, are no longer than a row may be."""
+        nonlocal length
+        while line := text.readline(longest + 1):
+            length += len(line)
+            if length > longest:
+                raise invalid((f"row {number + 1}", f"More than {longest:,} characters."))
+            yield line
+
     try:
-        for number, cells in enumerate(reader, start=1):
+        for number, cells in enumerate(csv.reader(lines(), strict=True), start=1):
+            length = 0
             if cells:
                 yield number, [_unguarded(cell) for cell in cells]
     except UnicodeDecodeError as error:

@@ -45,6 +45,8 @@ from crm_chassis.imports.rows import FieldMapping, Importer, mapping_errors
 from crm_chassis.problems import conflict, invalid, not_found
 
 CHUNK_ROWS = 1000
+_CHUNK_CHARACTERS = 4_000_000
+"""After as many a chunk ends earlier: it is held in memory whole."""
 _PIECE_BYTES = 1_000_000
 
 import_jobs = Table(
@@ -321,13 +323,15 @@ def _lock_waiting(session: Session, job_id: str, upload: str | None = None) -> N
 
 def _chunks(rows: Iterable[NumberedRow]) -> Iterator[tuple[int, list[dict[str, str]]]]:
     """Rows that follow one another, and the place of the first; a blank row ends a chunk."""
-    first, chunk = 0, list[dict[str, str]]()
+    first, length, chunk = 0, 0, list[dict[str, str]]()
     for number, row in rows:
-        if chunk and (len(chunk) == CHUNK_ROWS or number > first + len(chunk)):
+        full = len(chunk) == CHUNK_ROWS or length > _CHUNK_CHARACTERS
+        if chunk and (full or number > first + len(chunk)):
             yield first, chunk
-            chunk = []
+            length, chunk = 0, []
         if not chunk:
             first = number
         chunk.append(row)
+        length += sum(map(len, row.values()))
     if chunk:
         yield first, chunk
