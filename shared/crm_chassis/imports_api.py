@@ -148,7 +148,10 @@ def imports_blueprint(importers: Sequence[Importer]) -> Blueprint:
     class ImportContent(MethodView):
         @blueprint.response(202, ImportState)
         def put(self, job_id: Any) -> Any:
-            """Give an import its file: CSV in UTF-8 or an Excel workbook, with a header."""
+            """Give an import its file: CSV in UTF-8 or an Excel workbook, with a header.
+
+            A cell holds up to 100,000 characters, a row up to 1,000,000.
+            """
             database = current_service().database
             request.max_content_length = _MAX_FILE_BYTES
             with database.reading() as session:

@@ -1,7 +1,9 @@
 """Duplicates: told on entry, proposed after conversions, found over the stock."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +13,7 @@ from sqlalchemy import select
 from crm_chassis.database import new_id
 from crm_chassis.testing_harness import Caller, Harness, event
 from crm_contracts import catalogue
+from crm_customer.app import create_app
 from crm_customer.duplicates.identity import identity_of, keys_of
 from crm_customer.duplicates.models import duplicate_keys
 from crm_customer.duplicates.scoring import compare
@@ -189,6 +192,29 @@ def test_an_account_is_checked_too_and_others_are_let_in(customer: Harness) -> N
     refused = rep.post("/v1/accounts", json={"name": "明光科技（北京）"})
     assert [each["id"] for each in refused.json["candidates"]] == [known["id"]]
     added(rep, "accounts", name="上海明光科技有限公司")
+
+
+def entered_at_once(harness: Harness) -> list[int]:
+    """What eight callers are told who enter one customer, each written differently."""
+    names = ["Robert Miller", "MILLER, Robert", "Miller Robert", "Dr. Robert Miller"]
+    bodies = [{**BOB, "name": name} for name in (*names, *map(str.upper, names))]
+    caller = harness.as_user()
+    caller.get("/v1/contacts")
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        answers = list(pool.map(lambda body: caller.post("/v1/contacts", json=body), bodies))
+    return sorted(answer.status_code for answer in answers)
+
+
+def test_of_records_alike_that_are_entered_at_once_one_is_let_in(customer: Harness) -> None:
+    assert entered_at_once(customer) == [201] + [409] * 7
+
+
+def test_of_records_alike_that_are_entered_at_once_one_is_let_in_on_postgres_too(
+    tmp_path: Path, postgres: Any
+) -> None:
+    harness = Harness(create_app, "customer", tmp_path, postgres.create_database("customer"))
+    assert entered_at_once(harness) == [201] + [409] * 7
+    harness.close()
 
 
 def test_of_a_record_out_of_sight_nothing_is_told_but_that_it_is_there(customer: Harness) -> None:

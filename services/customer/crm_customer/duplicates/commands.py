@@ -16,7 +16,7 @@ from crm_chassis.problems import Problem, conflict
 from crm_chassis.scheduler import set_timers
 from crm_customer.accounts.models import Account
 from crm_customer.duplicates import queries
-from crm_customer.duplicates.identity import identity_of, key_range
+from crm_customer.duplicates.identity import identity_of, key_range, keys_of
 from crm_customer.duplicates.models import (
     DuplicateCandidate,
     DuplicateScan,
@@ -45,6 +45,7 @@ def admit(session: Session, kind: KindName, record: Any, reason: str | None) -> 
     identity = identity_of(kind, _with_company(session, kind, record))
     if not current_principal().may(KINDS[kind].phone):
         identity = queries.without_phones(identity)
+    queries.lock_keys(session, keys_of(identity))
     found = alike(session, kind, [identity], "entry_from")
     seen = queries.visible_ids(session, kind, {each.other.id for each in found})
     telling = [each for each in found if each.other.id in seen or each.match.score >= _RECOGNISED]
