@@ -47,13 +47,18 @@ class ContainerRuntime:
     """A container.
 
     :param ports: the port on this machine for each port inside.
+    :param command: what it runs, where that is not what its image says.
     :raises docker.errors.DockerException: when no Docker Engine answers.
     """
 
     def __init__(
-        self, image: str, environment: Mapping[str, str], ports: Mapping[int, int]
+        self,
+        image: str,
+        environment: Mapping[str, str],
+        ports: Mapping[int, int],
+        command: str | None = None,
     ) -> None:
-        self._container = DockerContainer(image).with_envs(**environment)
+        self._container = DockerContainer(image, command=command).with_envs(**environment)
         for inside, outside in ports.items():
             self._container.with_bind_ports(inside, outside)
         self._created = False

@@ -39,6 +39,7 @@ POSTGRES_IMAGE = "postgres:16"
 RABBITMQ_IMAGE = "rabbitmq:3.13-management"
 
 _START_SECONDS = 90.0
+_POSTGRES_OPTIONS = "-c max_connections=200"  # two platforms at once have more than 100
 
 
 class Unavailable(Exception):
@@ -283,7 +284,12 @@ def _started(failures: str, ways: Mapping[str, Callable[[], _S]]) -> Iterator[_S
 
 def _postgres_container() -> PostgresServer:
     password, port = secrets.token_hex(16), free_port()
-    runtime = ContainerRuntime(POSTGRES_IMAGE, {"POSTGRES_PASSWORD": password}, {5432: port})
+    runtime = ContainerRuntime(
+        POSTGRES_IMAGE,
+        {"POSTGRES_PASSWORD": password},
+        {5432: port},
+        command=f"postgres {_POSTGRES_OPTIONS}",
+    )
     return PostgresServer(admin_url=_postgres_url(runtime, password, port), runtime=runtime)
 
 
@@ -296,10 +302,10 @@ def _postgres_process() -> PostgresServer:
         """
         [ -e data ] || initdb --pgdata data --username postgres --pwfile password \
             --auth scram-sha-256 --encoding UTF8 --no-locale --no-sync
-        exec postgres -D data -p "$PORT" \
-            -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200
+        exec postgres -D data -p "$PORT" $OPTIONS \
+            -c listen_addresses=127.0.0.1 -c unix_socket_directories=
         """,
-        environment={"PATH": path, "PORT": str(port)},
+        environment={"PATH": path, "PORT": str(port), "OPTIONS": _POSTGRES_OPTIONS},
         files={"password": password},
         stop_signal=signal.SIGINT,  # "fast": does not wait for clients to leave
     )

@@ -112,15 +112,15 @@ class Container:
             return {"ready": False}
 
     def wait_ready(self) -> None:
-        """:raises TimeoutError: with the end of its log, when it does not get ready."""
-        wait_until(lambda: bool(self.readiness()["ready"]), f"{self.name} to be ready", self._tail)
+        """:raises TimeoutError: with what it lacks and the end of its log."""
+        wait_until(lambda: bool(self.readiness()["ready"]), f"{self.name} to be ready", self._state)
 
     def _inspect(self) -> Any:
         return json.loads(_run("docker", "inspect", self.id).stdout)[0]
 
-    def _tail(self) -> str:
+    def _state(self) -> str:
         done = _run("docker", "logs", "--tail=20", self.id)
-        return (done.stdout + done.stderr)[-2000:]
+        return f"{self.readiness()}\n{(done.stdout + done.stderr)[-2000:]}"
 
 
 class ComposePlatform:

@@ -161,11 +161,11 @@ class Process:
             return {"ready": False}
 
     def wait_ready(self) -> None:
-        """:raises TimeoutError: with the end of its log, when it does not get ready."""
-        wait_until(lambda: bool(self.readiness()["ready"]), f"{self.name} to be ready", self._tail)
+        """:raises TimeoutError: with what it lacks and the end of its log."""
+        wait_until(lambda: bool(self.readiness()["ready"]), f"{self.name} to be ready", self._state)
 
-    def _tail(self) -> str:
-        return self.log.read_text(errors="replace")[-2000:]
+    def _state(self) -> str:
+        return f"{self.readiness()}\n{self.log.read_text(errors='replace')[-2000:]}"
 
     def kill(self) -> None:
         """End it and all its children at once, as a crash of its machine would."""
