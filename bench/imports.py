@@ -121,7 +121,6 @@ def _step(step: str, task: dict[str, str]) -> _Measured:
         database_url=task["url"],
         broker_url="memory://",
         signer=signer,
-        attachments_dir=str(folder),
     ) as app:
         service: Service = app.extensions["crm"]
         claims: dict[str, Any] = {"sub": _OWNER, "name": "Bench", "kind": "client"}

@@ -71,7 +71,6 @@ def run(run: Run) -> list[Figure]:
         database_url=url,
         broker_url="memory://",
         signer=signer,
-        attachments_dir=str(run.folder),
     ) as app:
         company = _Company()
         count = run.count(1_000_000, 50_000)

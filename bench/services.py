@@ -33,6 +33,7 @@ def service_on(
             database_url=database_url,
             broker_url=broker_url,
             token_keys=str(signer.keys_file),
+            attachments_dir=str(signer.keys_file.parent),
             log_level="WARNING",
             **settings,
         )
