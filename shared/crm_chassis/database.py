@@ -51,6 +51,10 @@ chassis_metadata = MetaData(naming_convention=NAMING)
 """The tables that every service has, beside its own."""
 
 MONEY_PLACES = 4
+_LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
+_SHARED_LOCK = text(
+    "SELECT pg_advisory_xact_lock_shared(key) FROM unnest(CAST(:keys AS bigint[])) AS key"
+)
 _UTC = ZoneInfo("UTC")
 
 
@@ -61,6 +65,18 @@ def new_id() -> str:
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def lock(session: Session, *keys: int, shared: bool = False) -> None:
+    """Let no other transaction that takes one of these locks go on until this one ends.
+
+    SQLite has one writer at a time anyway.
+
+    :param keys: 64 bits each; they are taken in order, so that no two wait for each other.
+    :param shared: others may hold the locks at the same time that share them, too.
+    """
+    if keys and session.get_bind().dialect.name == "postgresql":
+        session.execute(_SHARED_LOCK if shared else _LOCK, {"keys": sorted(keys)})
 
 
 def insert_into(session: Session, table: Any) -> postgresql.Insert | sqlite.Insert:
@@ -346,15 +362,15 @@ class Database:
                 yield connection
                 return
             connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-            lock = {"key": crc32(name.encode())}
-            if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), lock):
+            key = {"key": crc32(name.encode())}
+            if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), key):
                 yield None
                 return
             try:
                 yield connection
             finally:
                 if not connection.invalidated:
-                    connection.execute(text("SELECT pg_advisory_unlock(:key)"), lock)
+                    connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
 
     def dispose(self) -> None:
         """Close every pooled connection."""

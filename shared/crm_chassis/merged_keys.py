@@ -27,7 +27,6 @@ from sqlalchemy import (
     and_,
     delete,
     event,
-    func,
     inspect,
     or_,
     select,
@@ -36,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.orm.base import PassiveFlag
 
-from crm_chassis.database import chassis_metadata, insert_into, new_id, utc_now
+from crm_chassis.database import chassis_metadata, insert_into, lock, new_id, utc_now
 from crm_chassis.events import Event, Voided
 from crm_chassis.replicas import upsert_newer
 
@@ -62,6 +61,7 @@ written_keys = Table(
 )
 
 _WRITERS_LOCK = 7240621
+"""So that no row is written with a key between its merge and the rows' following it."""
 _BATCH = 500
 
 Publish = Callable[[Session, Any], None]
@@ -171,7 +171,7 @@ class MergedKeys:
     def _apply(
         self, session: Session, references: Iterable[Reference], told: Sequence[Merge]
     ) -> dict[str, set[str]]:
-        _lock_writers(session, shared=False)
+        lock(session, _WRITERS_LOCK)
         keys = {key for merge in told for key in (merge.merged_id, merge.survivor_id)}
         before = _chains(session, keys)
         upsert_newer(
@@ -207,7 +207,7 @@ class MergedKeys:
         written = list(self._written(session))
         if not written:
             return
-        _lock_writers(session, shared=True)
+        lock(session, _WRITERS_LOCK, shared=True)
         current = current_keys(session, {key for _, _, key in written if key is not None})
         remembered: list[dict[str, Any]] = []
         forgotten: dict[str, list[str]] = defaultdict(list)
@@ -345,13 +345,3 @@ def _remember(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _forget(place: str, ids: Sequence[str]) -> Any:
     return delete(written_keys).where(written_keys.c.place == place, written_keys.c.row_id.in_(ids))
-
-
-def _lock_writers(session: Session, *, shared: bool) -> None:
-    """Let no row be written with a key between its merge and the rows' following it.
-
-    Held until the transaction ends. SQLite has one writer at a time anyway.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        lock = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
-        session.execute(select(lock(_WRITERS_LOCK)))

@@ -146,8 +146,8 @@ class _Parser:
     """Calls what is declared for the start and the end of an element, by its local name.
 
     ``text`` is what stood last. Nothing is called for other elements: a sheet has three or more
-    for each cell, and the calls are what reading it costs. Prefixes are not resolved, since no
-    part has two elements of one local name in different namespaces.
+    for each cell, and the calls are what reading it costs. Namespaces are not resolved: local names
+    tell the few elements apart that are asked for.
     """
 
     def __init__(

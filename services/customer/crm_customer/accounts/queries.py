@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CTE, ColumnElement, func, select
+from sqlalchemy import CTE, ColumnElement, select
 from sqlalchemy.orm import Session
 
 from crm_chassis.auth import visible
+from crm_chassis.database import lock
 from crm_chassis.problems import invalid
 from crm_customer.accounts.models import Account
 from crm_customer.kinds import ACCOUNT
@@ -27,12 +28,8 @@ def require_visible(session: Session, account_id: str, field: str) -> None:
 
 
 def lock_trees(session: Session) -> None:
-    """Let no other transaction move an account in its tree until this one ends.
-
-    SQLite has one writer at a time anyway.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(_TREE_LOCK)))
+    """Let no other transaction move an account in its tree until this one ends."""
+    lock(session, _TREE_LOCK)
 
 
 def stands_below(session: Session, account_id: str, other_id: str) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm_chassis.auth import Principal, current_principal
-from crm_chassis.database import insert_into, new_id, utc_now
+from crm_chassis.database import insert_into, lock, new_id, utc_now
 from crm_chassis.problems import Problem, conflict
 from crm_chassis.scheduler import set_timers
 from crm_customer.accounts.models import Account
@@ -45,7 +45,7 @@ def admit(session: Session, kind: KindName, record: Any, reason: str | None) -> 
     identity = identity_of(kind, _with_company(session, kind, record))
     if not current_principal().may(KINDS[kind].phone):
         identity = queries.without_phones(identity)
-    queries.lock_keys(session, keys_of(identity))
+    lock(session, *keys_of(identity))  # of two at once neither would find the other
     found = alike(session, kind, [identity], "entry_from")
     seen = queries.visible_ids(session, kind, {each.other.id for each in found})
     telling = [each for each in found if each.other.id in seen or each.match.score >= _RECOGNISED]

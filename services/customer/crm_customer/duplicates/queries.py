@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, text
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from crm_chassis.auth import current_principal, rows_in_scope
@@ -27,8 +27,6 @@ MOST_ALIKE = 50
 """A key that more records have says nothing: they are not compared for its sake."""
 _MOST_OF_A_FAMILY = 5  # with one telephone or mailbox; whom more have it in common is an office
 _BATCH = 500
-_LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
-"""In the order of the keys, so that two never wait for each other."""
 
 Moment = Literal["entry_from", "review_from"]
 """Which of a kind's thresholds counts: that of a new record, or that of the review queue."""
@@ -44,16 +42,6 @@ class Found:
     one: Identity
     other: Identity
     match: Match
-
-
-def lock_keys(session: Session, keys: Collection[int]) -> None:
-    """Let no other record with one of the keys be entered until this transaction ends.
-
-    Else of two that are alike, entered at once, neither would find the other. SQLite has one writer
-    at a time anyway.
-    """
-    if keys and session.get_bind().dialect.name == "postgresql":
-        session.execute(_LOCK, {"keys": sorted(keys)})
 
 
 def thresholds(session: Session, kind: KindName) -> DuplicateThresholds:

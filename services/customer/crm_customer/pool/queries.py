@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from crm_chassis.auth import Principal, current_principal, rows_in_scope
+from crm_chassis.database import lock
 from crm_customer.accounts.models import Account
 from crm_customer.ownership import OwnershipChange
 from crm_customer.pool.models import SETTINGS_ID, PoolRule, PoolSettings
@@ -94,9 +96,6 @@ def warned(statement: Select[Any]) -> Select[Any]:
 def user_lock(session: Session, principal: Principal) -> None:
     """Let no other claim of the same user go on until the transaction ends.
 
-    Else two at once could each be within the limit, and both together beyond it. SQLite has one
-    writer at a time anyway.
+    Else two at once could each be within the limit, and both together beyond it.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        key = func.hashtextextended(f"customer.pool.claim:{principal.id}", 0)
-        session.execute(select(func.pg_advisory_xact_lock(key)))
+    lock(session, crc32(f"customer.pool.claim:{principal.id}".encode()))
