@@ -13,8 +13,9 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+import tracemalloc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,16 @@ def event(
             **attributes,
         }
     )
+
+
+@contextmanager
+def peak_memory() -> Iterator[Callable[[], int]]:
+    """Counts the most bytes that Python's objects had at once since the block began."""
+    tracemalloc.start()
+    try:
+        yield lambda: tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def problem_fields(response: TestResponse) -> Sequence[str]:

@@ -7,7 +7,7 @@ import pwd
 import shutil
 import signal
 import socket
-import subprocess  # nosec B404 - starting servers is what this is for
+import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

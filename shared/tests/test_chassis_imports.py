@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +16,7 @@ from crm_chassis.imports import jobs
 from crm_chassis.imports.files import XLSX
 from crm_chassis.imports.jobs import CHUNK_ROWS, import_jobs
 from crm_chassis.imports.runner import ImportRunner
-from crm_chassis.testing_harness import Harness, problem_fields
+from crm_chassis.testing_harness import Harness, peak_memory, problem_fields
 from crm_chassis.xlsx_writer import workbook
 
 COLUMNS = {"Key": "external_id", "Title": "title", "Rank": "rank"}
@@ -241,23 +240,17 @@ class TestFiles:
     def test_a_row_without_end_is_refused_before_it_is_read_whole(self, notes):
         job = Job(notes)
         content = b"Key,Title,Rank\n" + b'"a\nb",' * 5_000_000
-        tracemalloc.start()
-        try:
+        with peak_memory() as peak:
             answer = job.upload(content, status=422)
-            assert tracemalloc.get_traced_memory()[1] < len(content)
-        finally:
-            tracemalloc.stop()
+            assert peak() < len(content)
         assert problem_fields(answer) == ["row 2"]
 
     def test_long_rows_are_not_held_in_memory_all_at_once(self, notes):
         job = Job(notes)
         content = HEADER + "".join(f"k{n},{n:090000},1\n" for n in range(600))
-        tracemalloc.start()
-        try:
+        with peak_memory() as peak:
             job.upload(content)
-            assert tracemalloc.get_traced_memory()[1] < 2 * len(content)
-        finally:
-            tracemalloc.stop()
+            assert peak() < 2 * len(content)
         assert job.state()["rows_total"] == 600
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tracemalloc
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time
@@ -18,6 +17,7 @@ from openpyxl.styles import Font
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from crm_chassis import xlsx_writer
+from crm_chassis.testing_harness import peak_memory
 from crm_chassis.xlsx_reader import BadWorkbook, read_rows
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -258,16 +258,13 @@ def test_neither_way_keeps_the_rows() -> None:
         for number in range(60_000):
             yield [f"name {number}", f"mail{number}@firm.example", "same"]
 
-    tracemalloc.start()
-    try:
+    with peak_memory() as peak:
         file = io.BytesIO()
         for block in xlsx_writer.workbook(["a", "b", "c"], rows()):
             file.write(block)
         size = file.getbuffer().nbytes
         assert sum(1 for _ in read_rows(file)) == 60_001
-        assert tracemalloc.get_traced_memory()[1] - size < 6_000_000
-    finally:
-        tracemalloc.stop()
+        assert peak() - size < 6_000_000
 
 
 _FAR_RIGHT = "".join(
@@ -288,10 +285,7 @@ def test_a_small_file_does_not_take_a_lot_of_memory(rows: str, texts: str) -> No
     parts = parts_of(saved(["x"]))
     parts[_SHEET] = f"<worksheet><sheetData>{rows}</sheetData></worksheet>".encode()
     file = packed(parts | with_texts(parts, texts))
-    tracemalloc.start()
-    try:
+    with peak_memory() as peak:
         for _row in read_rows(file):
             pass
-        assert tracemalloc.get_traced_memory()[1] < 30_000_000
-    finally:
-        tracemalloc.stop()
+        assert peak() < 30_000_000

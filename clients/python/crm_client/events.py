@@ -227,7 +227,7 @@ class _Subscription(threading.Thread):
     def _back_off(self, error: Exception) -> float:
         self._failures += 1
         seconds = min(2.0 ** (self._failures - 1), LONGEST_BACK_OFF_SECONDS)
-        seconds *= random.uniform(0.5, 1.0)  # spreads reconnects  # noqa: S311  # nosec B311
+        seconds *= random.uniform(0.5, 1.0)  # noqa: S311 - spreads reconnects
         log.warning("connection to the broker lost (%r), next try in %.1f s", error, seconds)
         return seconds
 
